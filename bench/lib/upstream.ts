@@ -1,0 +1,143 @@
+/**
+ * The upstream proxy and the target behind it, in one process (`node upstream.ts`).
+ * Prints `{"port"}` and lives until stdin closes.
+ *
+ *   absolute-form, CONNECT   only with a known `Proxy-Authorization`, else 407; counted per credential
+ *   GET …/bytes/N            N bytes of a repeating pattern, as fast as the reader takes them
+ *   POST with a body         read and dropped, then the small answer
+ *   anything else            the small answer, keep-alive
+ *   GET /__stats             (origin-form, outside a tunnel) the counts so far, as JSON
+ *
+ * Made to cost little rather than to be strict: it reads only what the bench's
+ * own candidates send, one request at a time per connection.
+ */
+
+import { createServer, type Socket } from 'node:net';
+import { basic, UPSTREAM_CREDENTIALS } from './credentials.ts';
+import { PATTERN, SMALL_BODY } from './payload.ts';
+
+const SMALL_REPLY = Buffer.from(
+  `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${SMALL_BODY.length}\r\n\r\n${SMALL_BODY}`,
+);
+const CONNECTED = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n');
+const DENIED = Buffer.from(
+  'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="bench"\r\nContent-Length: 0\r\n\r\n',
+);
+const MAX_HEAD_BYTES = 65_536;
+
+/** What the upstream has seen; `byCredential` counts accepted requests and CONNECTs by username. */
+export interface UpstreamStats {
+  forwarded: number;
+  connected: number;
+  inTunnel: number;
+  /** Origin-form outside a tunnel: a gateway that goes around its upstream shows here. */
+  direct: number;
+  denied: number;
+  byCredential: Record<string, number>;
+}
+
+const stats: UpstreamStats = { forwarded: 0, connected: 0, inTunnel: 0, direct: 0, denied: 0, byCredential: {} };
+const usernames = new Map(UPSTREAM_CREDENTIALS.map((each) => [basic(each), each.username]));
+
+/** One client connection: the head not yet complete, the body not yet dropped, the reply not yet written. */
+class Connection {
+  private readonly socket: Socket;
+  private head = '';
+  private bodyLeft = 0;
+  private tunnel = false;
+  private bytesToSend = 0;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.read(chunk));
+    socket.on('drain', () => this.sendBytes());
+    socket.on('error', () => socket.destroy()); // a load generator cuts its streams; nothing to learn from it
+  }
+
+  private read(chunk: Buffer): void {
+    let at = 0;
+    if (this.bodyLeft > 0) {
+      at = Math.min(this.bodyLeft, chunk.length);
+      this.bodyLeft -= at;
+      if (this.bodyLeft === 0) this.socket.write(SMALL_REPLY);
+      if (at === chunk.length) return;
+    }
+    this.head += chunk.toString('latin1', at);
+    for (let end = this.head.indexOf('\r\n\r\n'); end !== -1; end = this.head.indexOf('\r\n\r\n')) {
+      const head = this.head.slice(0, end);
+      const rest = this.head.slice(end + 4);
+      this.head = '';
+      this.answer(head);
+      const body = Math.min(this.bodyLeft, rest.length);
+      this.bodyLeft -= body;
+      if (body > 0 && this.bodyLeft === 0) this.socket.write(SMALL_REPLY);
+      this.head = rest.slice(body);
+    }
+    if (this.head.length > MAX_HEAD_BYTES) this.socket.destroy();
+  }
+
+  private answer(head: string): void {
+    const [method = '', target = ''] = head.split(' ', 2);
+    if (this.tunnel) {
+      stats.inTunnel++;
+      this.serve(method, target, head);
+    } else if (target.charCodeAt(0) === 0x2f) {
+      if (target === '/__stats') {
+        const body = JSON.stringify(stats);
+        this.socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+      } else {
+        stats.direct++;
+        this.socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+      }
+    } else if (!this.admit(head)) {
+      stats.denied++;
+      this.socket.write(DENIED);
+    } else if (method === 'CONNECT') {
+      stats.connected++;
+      this.tunnel = true;
+      this.socket.write(CONNECTED);
+    } else {
+      stats.forwarded++;
+      this.serve(method, target, head);
+    }
+  }
+
+  private admit(head: string): boolean {
+    const username = usernames.get(/\r\nproxy-authorization:[ \t]*([^\r]+)/i.exec(head)?.[1] ?? '');
+    if (username === undefined) return false;
+    stats.byCredential[username] = (stats.byCredential[username] ?? 0) + 1;
+    return true;
+  }
+
+  private serve(method: string, target: string, head: string): void {
+    if (method === 'POST') {
+      this.bodyLeft = Number(/\r\ncontent-length:[ \t]*(\d+)/i.exec(head)?.[1] ?? 0);
+      if (this.bodyLeft === 0) this.socket.write(SMALL_REPLY);
+      return;
+    }
+    const at = target.indexOf('/bytes/');
+    if (at === -1) {
+      this.socket.write(SMALL_REPLY);
+      return;
+    }
+    this.bytesToSend = Number(target.slice(at + 7));
+    this.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${this.bytesToSend}\r\n\r\n`);
+    this.sendBytes();
+  }
+
+  private sendBytes(): void {
+    while (this.bytesToSend > 0 && !this.socket.destroyed) {
+      const piece = this.bytesToSend < PATTERN.length ? PATTERN.subarray(0, this.bytesToSend) : PATTERN;
+      this.bytesToSend -= piece.length;
+      if (!this.socket.write(piece)) return;
+    }
+  }
+}
+
+const server = createServer((socket) => new Connection(socket));
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
+  const address = server.address();
+  if (address !== null && typeof address === 'object') console.log(JSON.stringify({ port: address.port }));
+});
+process.stdin.resume().on('end', () => process.exit(0));

@@ -1,0 +1,134 @@
+/**
+ * How a call ends, in one place: domain errors become Connect codes, anything else
+ * is logged once with its causes and answered `internal`; the duration is observed;
+ * a mutating call that failed leaves its audit row. The outermost interceptor; the
+ * gate uses the same functions for calls that it turns away.
+ */
+import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { codeToString } from '@connectrpc/connect/protocol-connect';
+import { FIELD } from '../../src/core/log.ts';
+import { type Call, callOf, type Plane } from '../call.ts';
+import { DomainError, type DomainErrorKind, INTERNAL_SENTENCE } from '../domain-error.ts';
+import { BadRequestSchema } from '../gen/google/rpc/error_details_pb.ts';
+import { appendAuditEvent } from '../store/audit-events.ts';
+import { StoreError } from '../store/store-error.ts';
+
+const CODES: { readonly [kind in DomainErrorKind]: Code } = {
+  invalid_argument: Code.InvalidArgument,
+  failed_precondition: Code.FailedPrecondition,
+  unauthenticated: Code.Unauthenticated,
+  permission_denied: Code.PermissionDenied,
+  not_found: Code.NotFound,
+  already_exists: Code.AlreadyExists,
+  aborted: Code.Aborted,
+  resource_exhausted: Code.ResourceExhausted,
+  unavailable: Code.Unavailable,
+};
+
+/** Kinds of a store's failure that trying again may cure, or a restart: not the caller's and not a defect. */
+const STORE_UNAVAILABLE: ReadonlySet<string> = new Set(['busy', 'full', 'io', 'corrupt', 'broken', 'closed']);
+
+/** The error that a caller sees. A ConnectError (of Connect itself: no such method, a broken frame) stays as it is. */
+export function toConnectError(error: unknown): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof StoreError && STORE_UNAVAILABLE.has(error.kind))
+    return toConnectError(new DomainError('unavailable'));
+  if (!(error instanceof DomainError)) return new ConnectError(INTERNAL_SENTENCE, Code.Internal);
+  const headers = error.retryAfterSeconds === null ? undefined : { 'Retry-After': String(error.retryAfterSeconds) };
+  const details =
+    error.violations.length === 0
+      ? undefined
+      : [
+          {
+            desc: BadRequestSchema,
+            value: { fieldViolations: error.violations.map((violation) => ({ ...violation })) },
+          },
+        ];
+  return new ConnectError(error.message, CODES[error.kind], headers, details);
+}
+
+interface Finished {
+  readonly method: string;
+  readonly startedMs: number;
+  /** null for a call that was turned away before its key was known. */
+  readonly call: Call | null;
+}
+
+/** Books the end of a call; `answer` and `error` are null when it succeeded. Never throws. */
+export async function finishCall(
+  plane: Plane,
+  { method, startedMs, call }: Finished,
+  answer: ConnectError | null,
+  error: unknown,
+): Promise<void> {
+  const code = answer === null ? 'ok' : codeToString(answer.code);
+  const durationMs = plane.clock.monotonicMs() - startedMs;
+  plane.observeRpc(method, code, durationMs / 1_000);
+  if (answer !== null && isDefect(answer, error)) {
+    plane.log.error({ [FIELD.method]: method, [FIELD.code]: code, [FIELD.error]: causeChain(error) }, 'rpc failed');
+  }
+  if (call === null || !call.rule.mutates) return;
+  if (answer !== null && !call.audited) await auditFailure(plane, call, code);
+  plane.log.info(
+    {
+      [FIELD.method]: method,
+      [FIELD.code]: code,
+      [FIELD.keyId]: call.caller.keyId,
+      [FIELD.workspaceId]: call.workspaceId,
+      [FIELD.durationMs]: durationMs,
+    },
+    'rpc',
+  );
+}
+
+/** The row of a refused or failed attempt, in a transaction of its own; a store that cannot take it says so in the log. */
+async function auditFailure(plane: Plane, call: Call, outcome: string): Promise<void> {
+  try {
+    await plane.store.write((tx) =>
+      appendAuditEvent(tx, {
+        atMs: plane.clock.nowMs(),
+        workspaceId: call.workspaceId,
+        actorKeyId: call.caller.keyId,
+        method: call.method,
+        objectId: null,
+        outcome,
+        count: 0,
+      }),
+    );
+    call.audited = true;
+  } catch (error) {
+    plane.log.error({ [FIELD.method]: call.method, [FIELD.error]: causeChain(error) }, 'audit row lost');
+  }
+}
+
+/** Whether someone should look: our own failures and the store's, not refusals. */
+function isDefect(answer: ConnectError, error: unknown): boolean {
+  return error instanceof StoreError || (answer.code === Code.Internal && !(error instanceof ConnectError));
+}
+
+/** Names, kinds and stacks of an error and its causes; the messages stay out, as a driver may quote values in them. */
+function causeChain(error: unknown): object[] {
+  const chain: object[] = [];
+  for (let at = error; at instanceof Error && chain.length < 5; at = at.cause) {
+    const { kind, code } = at as { kind?: unknown; code?: unknown };
+    const frames = at.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
+    chain.push({ name: at.name, kind, code, stack: frames.slice(0, 8).map((frame) => frame.trim()) });
+  }
+  return chain;
+}
+
+/** The outermost interceptor. */
+export function settleOutcome(plane: Plane): Interceptor {
+  return (next) => async (request) => {
+    const call = callOf(request.contextValues);
+    try {
+      const response = await next(request);
+      await finishCall(plane, { ...call, call }, null, null);
+      return response;
+    } catch (error) {
+      const answer = toConnectError(error);
+      await finishCall(plane, { ...call, call }, answer, error);
+      throw answer;
+    }
+  };
+}

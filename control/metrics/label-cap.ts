@@ -1,0 +1,49 @@
+/**
+ * Bounds the series that names of pools and providers can make: the first 1,000
+ * names keep a series of their own, all later ones share `other`. A name that was
+ * admitted stays, so that counters never run backwards.
+ */
+import type { HistogramSnapshot, LabelledHistogram, Sample } from '../../src/core/metrics.ts';
+
+const OTHER = 'other';
+const CAPPED: ReadonlySet<string> = new Set(['pool', 'provider']);
+
+/** Renames what is beyond the bound and adds up what then has the same labels. */
+export type LabelCap = (
+  labels: readonly string[],
+  samples: readonly (Sample | LabelledHistogram)[],
+) => readonly (Sample | LabelledHistogram)[];
+
+/** A cap of its own memory; `maxNames` per label. */
+export function createLabelCap(maxNames = 1_000): LabelCap {
+  const admitted = new Map([...CAPPED].map((label) => [label, new Set<string>()]));
+  const rename = (label: string, value: string): string => {
+    const names = admitted.get(label);
+    if (names === undefined || names.has(value)) return value;
+    if (names.size >= maxNames) return OTHER;
+    names.add(value);
+    return value;
+  };
+  return (labels, samples) => {
+    if (!labels.some((label) => CAPPED.has(label))) return samples;
+    const merged = new Map<string, Sample | LabelledHistogram>();
+    for (const sample of samples) {
+      const renamed = { ...sample, labels: sample.labels.map((value, i) => rename(labels[i] ?? '', value)) };
+      const key = JSON.stringify(renamed.labels);
+      const before = merged.get(key);
+      merged.set(key, before === undefined ? renamed : add(before, renamed));
+    }
+    return [...merged.values()];
+  };
+}
+
+function add(a: Sample | LabelledHistogram, b: Sample | LabelledHistogram): Sample | LabelledHistogram {
+  if ('histogram' in a && 'histogram' in b)
+    return { labels: a.labels, histogram: addHistograms(a.histogram, b.histogram) };
+  if ('value' in a && 'value' in b) return { labels: a.labels, value: a.value + b.value };
+  throw new Error('samples of one metric are of one kind');
+}
+
+function addHistograms(a: HistogramSnapshot, b: HistogramSnapshot): HistogramSnapshot {
+  return { bounds: a.bounds, counts: a.counts.map((count, i) => count + (b.counts[i] ?? 0)), sum: a.sum + b.sum };
+}

@@ -1,0 +1,131 @@
+/**
+ * The control plane's HTTP face: fastify as router, the RPCs in an encapsulated
+ * instance, and the three plain pages that need no key. Called by `plane.ts`.
+ *
+ * Invariant: nothing is routed before the request was seen to be meant for us
+ * (Host, Origin) and to be of a size that some method takes.
+ */
+import { isIP } from 'node:net';
+import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { contextOfRequest, responseJson, setBodyAside } from './json-body.ts';
+import { LISTEN_TIMEOUTS, type Listener, type ListenOptions, startListener } from './listener.ts';
+import { LARGEST_MESSAGE_BYTES, type Routes } from './routes.ts';
+
+export interface Probes {
+  /** Index loaded, not draining, nothing broken. */
+  readonly isReady: () => boolean;
+  /** The metrics page, Prometheus text format. */
+  readonly metrics: () => Promise<{ contentType: string; text: string }>;
+}
+
+export interface ServerOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly timeouts?: Omit<ListenOptions, 'host' | 'port'>;
+}
+
+export interface ControlServer {
+  /** The base URL with the real port. */
+  readonly url: string;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Time for calls under way at close, milliseconds. */
+const CLOSE_GRACE_MS = 2_000;
+
+/** Starts listening; rejects with the system's error when the address cannot be had. */
+export async function startServer(options: ServerOptions, routes: Routes, probes: Probes): Promise<ControlServer> {
+  const { host } = options.listen;
+  const app = fastify({ exposeHeadRoutes: false });
+  addGuards(app, host);
+  addProbes(app, probes);
+  await app.register(async (scope) => {
+    scope.addHook('preHandler', setBodyAside);
+    await scope.register(fastifyConnectPlugin, {
+      ...routes,
+      jsonOptions: responseJson,
+      contextValues: contextOfRequest,
+    });
+  });
+  await app.ready();
+  const listener: Listener = await startListener((request, response) => app.routing(request, response), {
+    ...options.listen,
+    ...(options.timeouts ?? LISTEN_TIMEOUTS),
+  });
+  return {
+    url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${listener.port}`,
+    async close() {
+      await listener.close(CLOSE_GRACE_MS);
+      await app.close();
+    },
+  };
+}
+
+function addProbes(app: FastifyInstance, probes: Probes): void {
+  app.get('/livez', async (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', async (_request, reply) => {
+    const ready = probes.isReady();
+    return reply
+      .code(ready ? 200 : 503)
+      .type('text/plain')
+      .send(ready ? 'ok\n' : 'not ready\n');
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const page = await probes.metrics();
+    return reply.type(page.contentType).send(page.text);
+  });
+}
+
+function addGuards(app: FastifyInstance, listenHost: string): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const refusal = refusalOf(request, listenHost);
+    if (refusal !== null) return refuse(reply, refusal.status, refusal.message);
+  });
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'There is no such method or page.'));
+  app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    // Fastify's own texts may repeat what the client sent.
+    return refuse(
+      reply,
+      status,
+      status === 415 ? 'The content type must be application/json.' : 'The request cannot be served.',
+    );
+  });
+}
+
+/** Why the request is not for us at all, before anything looks at its path. */
+function refusalOf(request: FastifyRequest, listenHost: string): { status: number; message: string } | null {
+  const { headers } = request;
+  const authority = String(headers[':authority'] ?? headers.host ?? '');
+  // DNS rebinding: a page of a stranger's name that resolves to us still sends the stranger's name.
+  if (!isOurName(hostOf(authority), listenHost)) return { status: 421, message: 'This host is not served here.' };
+  // No CORS: a browser may call from our own pages only.
+  if (headers.origin !== undefined && headers.origin !== `http://${authority}`) {
+    return { status: 403, message: 'Calls from other origins are not served.' };
+  }
+  if (Number(headers['content-length'] ?? 0) > LARGEST_MESSAGE_BYTES) {
+    return { status: 413, message: `The request is larger than ${LARGEST_MESSAGE_BYTES} bytes.` };
+  }
+  // Their JSON is decoded inside Connect, whose errors quote values; gRPC clients send binary.
+  if (/^application\/grpc(-web)?\+json/i.test(headers['content-type'] ?? '')) {
+    return { status: 415, message: 'gRPC messages must be binary.' };
+  }
+  return null;
+}
+
+function isOurName(host: string, listenHost: string): boolean {
+  return isIP(host) !== 0 || host === 'localhost' || host === listenHost.toLowerCase();
+}
+
+/** The host of an authority without its port and brackets, lower case. */
+function hostOf(authority: string): string {
+  const bracketed = /^\[([^\]]*)\](:\d*)?$/.exec(authority);
+  return (bracketed?.[1] ?? authority.replace(/:\d*$/, '')).toLowerCase();
+}
+
+function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
+  // The body, if any, was not read: the connection cannot carry another request.
+  if (reply.request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
+  return reply.code(status).send({ code: status >= 500 ? 'internal' : 'invalid_argument', message });
+}

@@ -1,0 +1,73 @@
+/**
+ * What a session of each provider type is made of: the rules between its fields
+ * and its provider. Used by create, bulk create and update; field rules were
+ * applied before.
+ *
+ *   STATIC  scheme + host + port, username?, password? (needs username)
+ *   GATEWAY nothing: the provider's endpoint and templates, the session's token
+ *   LOCAL   host? = an address of this machine to dial from
+ */
+import type { Scheme } from '../../src/core/model.ts';
+import type { FieldViolation } from '../domain-error.ts';
+import { canonicalAddress, canonicalHost } from '../host.ts';
+import { compileTokenFormat } from '../provider-template.ts';
+import type { ProviderRecord } from '../store/providers.ts';
+import type { SessionRecord } from '../store/sessions.ts';
+
+/** Fields of a session as asked for; null where there is none. */
+export interface SessionFields {
+  readonly scheme: string | null;
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly username: string | null;
+  readonly hasPassword: boolean;
+}
+
+/** The fields of a session's record that its provider type decides on. */
+export type SessionShape = Pick<SessionRecord, 'scheme' | 'host' | 'port' | 'username'>;
+
+/** Fits fields to their provider: the shape with its host canonical, or what is wrong, with `prefix` before each path. */
+export function shapeSession(
+  provider: Pick<ProviderRecord, 'type'>,
+  fields: SessionFields,
+  prefix: string,
+  localAddresses: () => ReadonlySet<string>,
+): SessionShape | FieldViolation[] {
+  const found: FieldViolation[] = [];
+  const refuse = (field: string, description: string) => found.push({ field: prefix + field, description });
+  const { scheme, host, port, username, hasPassword } = fields;
+  if (provider.type === 'static') {
+    for (const field of ['scheme', 'host', 'port'] as const) {
+      if (fields[field] === null) refuse(field, 'is required at a PROVIDER_TYPE_STATIC, with scheme, host and port');
+    }
+    if (hasPassword && username === null) refuse('password', 'needs a username');
+    // RFC 7617 §2: the first colon ends the user-id.
+    if (username?.includes(':') && (scheme === 'http' || scheme === 'https')) {
+      refuse('username', 'must not hold a colon for http and https');
+    }
+  } else {
+    for (const field of ['scheme', 'port', 'username'] as const) {
+      if (fields[field] !== null) refuse(field, 'is for sessions of a PROVIDER_TYPE_STATIC only');
+    }
+    if (hasPassword) refuse('password', 'is for sessions of a PROVIDER_TYPE_STATIC only');
+    if (host !== null && provider.type !== 'local') refuse('host', "is the provider's, not the session's");
+    if (host !== null && provider.type === 'local' && !isLocal(host, localAddresses())) {
+      refuse('host', 'must be an address of this machine');
+    }
+  }
+  return found.length > 0
+    ? found
+    : { scheme: scheme as Scheme | null, host: host === null ? null : canonicalHost(host), port, username };
+}
+
+/** Loopback is a whole network of addresses of this machine; the interfaces list one of them. */
+function isLocal(host: string, localAddresses: ReadonlySet<string>): boolean {
+  const address = canonicalAddress(host);
+  return address !== null && (localAddresses.has(address) || address.startsWith('127.'));
+}
+
+/** The check of a provider's tokens; everything fits a provider without a format. */
+export function tokenCheck(provider: Pick<ProviderRecord, 'tokenFormat'>): (token: string) => boolean {
+  const compiled = provider.tokenFormat === null ? null : compileTokenFormat(provider.tokenFormat);
+  return compiled ?? (() => true);
+}

@@ -1,0 +1,54 @@
+/**
+ * The control plane's thread: its entry, its log, and its end of the link to the
+ * gateway's thread. `src/app.ts` starts it with the configuration as worker data.
+ * Nothing opens before the other side calls `start`; an error that nobody can
+ * answer is thrown, which ends this thread and tells the other side.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { GatewayMethods } from '../src/app.ts';
+import type { Config } from '../src/config.ts';
+import { openLink } from '../src/link.ts';
+import { startLogging } from '../src/logging.ts';
+import { productVersion } from '../src/version.ts';
+import type { Bootstrap } from './bootstrap.ts';
+import { type ControlPlane, startControlPlane } from './plane.ts';
+
+/** What the gateway's thread calls on this one. */
+export type ControlMethods = {
+  /** Opens the store, loads it into the gateway, listens. */
+  start: () => Promise<{ controlUrl: string; bootstrapped: Bootstrap | null }>;
+  /** The gateway's listeners are open: ready. */
+  ready: () => void;
+  /** Not ready any more; reads and metrics go on. */
+  drain: () => void;
+  /** Ends everything of this thread. */
+  close: () => Promise<void>;
+};
+
+const config = workerData as Config;
+const port = parentPort!;
+const logging = startLogging(config);
+let plane: ControlPlane | null = null;
+
+const methods: ControlMethods = {
+  async start() {
+    const options = { ...config, listen: config.controlListen, version: productVersion() };
+    const gateway = {
+      apply: (changes: Parameters<GatewayMethods['apply']>[0]) => link.call('apply', changes),
+      snapshot: () => link.call('snapshot', undefined),
+    };
+    plane = await startControlPlane(options, gateway, logging.log, (error) => {
+      throw error;
+    });
+    return { controlUrl: plane.url, bootstrapped: plane.bootstrap };
+  },
+  ready: () => plane?.setReady(),
+  drain: () => plane?.setDraining(),
+  async close() {
+    await plane?.close();
+    await logging.close();
+    // The port is what keeps this thread alive: without it, it ends once this answer is sent.
+    port.unref();
+  },
+};
+const link = openLink<GatewayMethods>(port, methods);

@@ -1,0 +1,57 @@
+/**
+ * Reads an upstream's reply to our CONNECT: skips interim responses, bounds the
+ * head, and tells tunnel bytes from reply bytes at any split (E8). Only a 2xx
+ * opens the tunnel; of a refusal nothing but its class is used.
+ */
+import type { Cause } from '../src/core/cause.ts';
+import type { GatewayLimits } from '../src/core/limits.ts';
+import { parseReplyHead } from './http1/reply-head.ts';
+
+export class ConnectReply {
+  /** After 'open': octets that came behind the head, the first of the tunnel. */
+  rest: Buffer | null = null;
+  readonly #limits: GatewayLimits;
+  #pending: Buffer | null = null;
+  #interim = 0;
+
+  constructor(limits: GatewayLimits) {
+    this.#limits = limits;
+  }
+
+  /** 'open', the cause of a refusal, or null while more is needed. */
+  read(chunk: Buffer): 'open' | Cause | null {
+    let buffer = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+    for (;;) {
+      const head = parseReplyHead(buffer, 0, 'CONNECT', this.#limits);
+      if (head === 'malformed') return 'upstream_protocol';
+      if (head === null) {
+        this.#pending = buffer;
+        return null;
+      }
+      buffer = buffer.subarray(head.size);
+      if (head.status >= 200) {
+        this.rest = buffer.length > 0 ? buffer : null;
+        return verdictOf(head.status);
+      }
+      // RFC 9110 section 15.2: interim responses come before the final one. 101 was never asked for.
+      if (head.status === 101 || ++this.#interim > this.#limits.maxInterimResponses) return 'upstream_protocol';
+      if (buffer.length === 0) {
+        this.#pending = null;
+        return null;
+      }
+    }
+  }
+}
+
+function verdictOf(status: number): 'open' | Cause {
+  if (status < 300) return 'open';
+  if (status === 407) return 'upstream_auth_failed';
+  if (status >= 500) return 'target_unreachable';
+  return status >= 400 ? 'upstream_denied_target' : 'upstream_protocol';
+}
+
+/** The CONNECT that we send: built from checked parts, nothing of the client's head in it (K17, K18). */
+export function connectRequest(authority: string, authorization: string | null): string {
+  const credential = authorization === null ? '' : `Proxy-Authorization: ${authorization}\r\n`;
+  return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${credential}\r\n`;
+}

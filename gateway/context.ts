@@ -1,0 +1,124 @@
+/**
+ * What every connection of one gateway shares: made once by `server.ts`, passed
+ * down, never global. Its counters are the live state that limits and drain look at.
+ */
+import type { Clock } from '../src/core/clock.ts';
+import type { GatewayLimits } from '../src/core/limits.ts';
+import type { Logger } from '../src/core/log.ts';
+import type { Histogram } from '../src/core/metrics.ts';
+import type { ApiKeyId, ApiKeyState, Route } from '../src/core/model.ts';
+import type { Directory } from '../src/core/pool-index/directory.ts';
+import type { Counters } from './counters.ts';
+import type { Credentials } from './credentials.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { OwnAddresses } from './own-addresses.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
+
+/** Something live that a revocation or the end of a drain must be able to cut. */
+export interface Cuttable {
+  /** Ends it now, visibly. */
+  cut(cause: 'revoked' | 'draining'): void;
+}
+
+export class GatewayContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly accessLog: boolean;
+  readonly limits: GatewayLimits;
+  readonly directory: Directory;
+  readonly credentials: Credentials;
+  readonly counters: Counters;
+  readonly deadlines: Deadlines;
+  readonly upstreams: UpstreamPool;
+  readonly ownAddresses: OwnAddresses;
+  /** By outcome; the resolver's latency is the first figure an operator looks at. */
+  readonly resolveSeconds: Map<string, Histogram>;
+  /** Requests and tunnels under way. */
+  inFlight = 0;
+  /** Keep-alive answers close, new tunnels are refused. */
+  draining = false;
+  readonly #perKey = new Map<ApiKeyId, number>();
+  readonly #tunnels = new Map<Route, Set<Cuttable>>();
+  readonly #idPrefix: string;
+  #lastId = 0;
+
+  constructor(parts: {
+    clock: Clock;
+    log: Logger;
+    accessLog: boolean;
+    limits: GatewayLimits;
+    directory: Directory;
+    credentials: Credentials;
+    counters: Counters;
+    deadlines: Deadlines;
+    upstreams: UpstreamPool;
+    ownAddresses: OwnAddresses;
+    resolveSeconds: Map<string, Histogram>;
+    /** Eight random hex digits that tell this run's request ids from another's. */
+    idPrefix: string;
+  }) {
+    this.clock = parts.clock;
+    this.log = parts.log;
+    this.accessLog = parts.accessLog;
+    this.limits = parts.limits;
+    this.directory = parts.directory;
+    this.credentials = parts.credentials;
+    this.counters = parts.counters;
+    this.deadlines = parts.deadlines;
+    this.upstreams = parts.upstreams;
+    this.ownAddresses = parts.ownAddresses;
+    this.resolveSeconds = parts.resolveSeconds;
+    this.#idPrefix = parts.idPrefix;
+  }
+
+  nextRequestId(): string {
+    return `${this.#idPrefix}-${(++this.#lastId).toString(16).padStart(8, '0')}`;
+  }
+
+  /** Takes one of the key's slots; false: it has none left. */
+  admit(key: ApiKeyState): boolean {
+    const count = this.#perKey.get(key.id) ?? 0;
+    if (count >= this.limits.maxConnectionsPerKey) return false;
+    this.#perKey.set(key.id, count + 1);
+    return true;
+  }
+
+  release(key: ApiKeyState): void {
+    const count = this.#perKey.get(key.id) ?? 0;
+    if (count > 1) this.#perKey.set(key.id, count - 1);
+    else this.#perKey.delete(key.id);
+  }
+
+  addTunnel(route: Route, tunnel: Cuttable): void {
+    let tunnels = this.#tunnels.get(route);
+    if (tunnels === undefined) {
+      tunnels = new Set();
+      this.#tunnels.set(route, tunnels);
+    }
+    tunnels.add(tunnel);
+  }
+
+  removeTunnel(route: Route, tunnel: Cuttable): void {
+    const tunnels = this.#tunnels.get(route);
+    if (tunnels?.delete(tunnel) && tunnels.size === 0) this.#tunnels.delete(route);
+  }
+
+  /** A route is no longer valid: its idle connections close and its tunnels are cut, in this turn. */
+  retire(route: Route): void {
+    this.upstreams.retire(route);
+    for (const tunnel of [...(this.#tunnels.get(route) ?? [])]) tunnel.cut('revoked');
+  }
+
+  /** A pool or provider stopped or changed as a whole: whatever is no longer current goes, as in `retire`. */
+  retireStale(): void {
+    this.upstreams.retireStale((route) => this.directory.isCurrent(route));
+    for (const route of [...this.#tunnels.keys()]) {
+      if (!this.directory.isCurrent(route)) this.retire(route);
+    }
+  }
+
+  /** Every live tunnel, for the end of a drain. */
+  *tunnels(): Iterable<Cuttable> {
+    for (const tunnels of this.#tunnels.values()) yield* tunnels;
+  }
+}

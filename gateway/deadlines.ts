@@ -1,0 +1,107 @@
+/**
+ * Deadlines of every socket on one coarse tick: no timer object per request.
+ *
+ * A wheel of slots, one a tick. Arming writes a tick number into the entry; it
+ * is filed only when it is in no slot, or in one that comes up too late. When
+ * its slot comes up, an entry that was re-armed meanwhile is filed again, a
+ * disarmed one is dropped, a due one fires; what was filed sooner elsewhere is
+ * passed over. So arming and disarming on the request path are mostly one store.
+ *
+ *   slot:   0    1    2    3   …  511   (511 ticks ahead at most; later ones
+ *          [e]  []  [e,e] []       []    are visited and filed again)
+ *
+ * A deadline fires at most one tick (100 ms) late, never early.
+ */
+
+const TICK_MS = 100;
+const SLOTS = 512;
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+/** Something with one pending deadline. Create one per connection and re-arm it. */
+export class Deadline {
+  /** Tick at which it fires; NEVER while disarmed. */
+  at = NEVER;
+  /** Tick at which the wheel looks at it next; NEVER while it is in no slot. */
+  visitAt = NEVER;
+  readonly #wheel: Deadlines;
+  fire: () => void;
+
+  constructor(wheel: Deadlines, fire: () => void) {
+    this.#wheel = wheel;
+    this.fire = fire;
+  }
+
+  /** Fires after `ms` milliseconds, replacing what was armed before. */
+  arm(ms: number): void {
+    this.at = this.#wheel.tick + Math.ceil(ms / TICK_MS) + 1;
+    if (this.at < this.visitAt) this.#wheel.file(this);
+  }
+
+  disarm(): void {
+    this.at = NEVER;
+  }
+
+  /** Disarms for good, and lets go of the owner, which the wheel would else keep until the slot comes up. */
+  release(): void {
+    this.at = NEVER;
+    this.fire = nothing;
+  }
+}
+
+function nothing(): void {}
+
+export class Deadlines {
+  tick = 0;
+  readonly #slots: Deadline[][] = Array.from({ length: SLOTS }, () => []);
+  #filedCount = 0;
+  #timer: NodeJS.Timeout | null = null;
+
+  /** Number of entries in the wheel, disarmed ones included until their slot comes up. */
+  get size(): number {
+    return this.#filedCount;
+  }
+
+  file(entry: Deadline): void {
+    const ahead = Math.min(Math.max(entry.at - this.tick, 1), SLOTS - 1);
+    entry.visitAt = this.tick + ahead;
+    this.#slots[entry.visitAt % SLOTS]!.push(entry);
+    this.#filedCount++;
+    this.#timer ??= setInterval(() => this.advance(), TICK_MS).unref();
+  }
+
+  /** One tick; called by the interval, and by tests in place of time. */
+  advance(): void {
+    this.tick++;
+    const slot = this.#slots[this.tick % SLOTS]!;
+    if (slot.length > 0) {
+      this.#slots[this.tick % SLOTS] = [];
+      this.#filedCount -= slot.length;
+      for (const entry of slot) {
+        if (entry.visitAt !== this.tick) continue;
+        entry.visitAt = NEVER;
+        if (entry.at <= this.tick) {
+          entry.at = NEVER;
+          entry.fire();
+        } else if (entry.at !== NEVER) {
+          this.file(entry);
+        }
+      }
+    }
+    if (this.#filedCount === 0) this.#stop();
+  }
+
+  /** Drops every entry and the tick. */
+  close(): void {
+    for (const slot of this.#slots) {
+      for (const entry of slot) entry.visitAt = NEVER;
+      slot.length = 0;
+    }
+    this.#filedCount = 0;
+    this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Opening a connection to an upstream, and the connection itself.
+ *
+ *   dialling ──connect──▶ open ──▶ (owned by an attempt | idle in the pool) ──▶ closed
+ *       └────── error, timeout, refusal ──────────────────────────────────────▶ closed
+ *
+ * An `UpstreamConnection` belongs to one route for its whole life and has one
+ * owner at a time, which gets its events. Its socket has an error listener and a
+ * deadline from the tick it exists (E25).
+ */
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { Cause } from '../src/core/cause.ts';
+import type { Route } from '../src/core/model.ts';
+import type { GatewayContext } from './context.ts';
+import { Deadline } from './deadlines.ts';
+
+/** Who gets the events of an upstream connection. */
+export interface UpstreamOwner {
+  /** The connection is open; for `https` upstreams its TLS handshake is done too. */
+  onOpen(connection: UpstreamConnection): void;
+  onData(chunk: Buffer, connection: UpstreamConnection): void;
+  /** The kernel took what was written: writing may go on. */
+  onDrain(connection: UpstreamConnection): void;
+  /** The upstream finished its side. */
+  onEnd(connection: UpstreamConnection): void;
+  /** The socket is gone; `cause` says why where it failed. The last event. */
+  onClosed(cause: Cause, connection: UpstreamConnection): void;
+}
+
+/** Owner of a connection that nobody listens to any more. */
+export const NOBODY: UpstreamOwner = {
+  onOpen: () => undefined,
+  onData: () => undefined,
+  onDrain: () => undefined,
+  onEnd: () => undefined,
+  onClosed: () => undefined,
+};
+
+export class UpstreamConnection {
+  readonly route: Route;
+  readonly socket: Socket;
+  /** CONNECT target that this connection is tunnelled to; null: it speaks to the upstream itself. */
+  readonly tunnelTo: string | null;
+  readonly #deadline: Deadline;
+  #timeoutCause: Cause = 'upstream_connect_timeout';
+  owner: UpstreamOwner;
+  /** Monotonic ms at which it became idle. */
+  idleSince = 0;
+  open = false;
+  #failure: Cause | null = null;
+
+  constructor(context: GatewayContext, route: Route, tunnelTo: string | null, owner: UpstreamOwner) {
+    this.route = route;
+    this.tunnelTo = tunnelTo;
+    this.owner = owner;
+    this.#deadline = new Deadline(context.deadlines, () => this.fail(this.#timeoutCause));
+    const { limits } = context;
+    const tls = route.scheme === 'https';
+    const socket = connect({
+      host: route.host,
+      port: route.port,
+      allowHalfOpen: true,
+      noDelay: true,
+      lookup: context.ownAddresses.guardedLookup(route.port),
+    });
+    this.#deadline.arm(limits.connectTimeoutMs);
+    this.socket = tls ? this.#secure(socket, limits.upstreamTlsTimeoutMs) : socket;
+    this.socket.once(tls ? 'secureConnect' : 'connect', () => {
+      this.open = true;
+      this.disarm();
+      this.owner.onOpen(this);
+    });
+    this.#listen();
+  }
+
+  /** Fails with `cause` unless re-armed or disarmed within `ms`. */
+  arm(ms: number, cause: Cause): void {
+    this.#timeoutCause = cause;
+    this.#deadline.arm(ms);
+  }
+
+  disarm(): void {
+    this.#deadline.disarm();
+  }
+
+  /** Nobody is told of this connection any more, and it ends. */
+  discard(): void {
+    this.owner = NOBODY;
+    this.socket.destroy();
+  }
+
+  /** As `discard`, so that the upstream sees a failure and no end. */
+  reset(): void {
+    this.owner = NOBODY;
+    this.socket.resetAndDestroy();
+  }
+
+  /** Leaves the socket's data to somebody else (a tunnel's pipe); errors and the close are still ours to report. */
+  detach(): Socket {
+    return this.socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd);
+  }
+
+  /** Destroys the socket; the owner is told `cause`. */
+  fail(cause: Cause): void {
+    this.#failure ??= cause;
+    this.socket.destroy();
+  }
+
+  readonly #onData = (chunk: Buffer): void => this.owner.onData(chunk, this);
+  readonly #onDrain = (): void => this.owner.onDrain(this);
+  readonly #onEnd = (): void => this.owner.onEnd(this);
+
+  #secure(raw: Socket, timeoutMs: number): Socket {
+    const { host } = this.route;
+    raw.once('connect', () => this.arm(timeoutMs, 'upstream_tls'));
+    raw.once('error', (error) => this.#note(error));
+    return connectTls({ socket: raw, servername: isIP(host) ? '' : host, host, allowHalfOpen: true } as never);
+  }
+
+  #listen(): void {
+    const { socket } = this;
+    socket.on('error', (error) => this.#note(error));
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onEnd);
+    socket.once('close', () => {
+      this.#deadline.release();
+      this.owner.onClosed(this.#failure ?? 'upstream_reset', this);
+    });
+  }
+
+  #note(error: Error): void {
+    this.#failure ??= causeOf(error as NodeJS.ErrnoException, this.route.scheme === 'https' && !this.open);
+  }
+}
+
+/** A refused loop: thrown through the lookup hook, so that it arrives as any dial error does. */
+export const LOOP_CODE = 'SALLYPORT_LOOP';
+
+const CAUSE_BY_CODE = new Map<string, Cause>([
+  [LOOP_CODE, 'loop_detected'],
+  ['ECONNREFUSED', 'upstream_refused'],
+  ['ECONNRESET', 'upstream_reset'],
+  ['EPIPE', 'upstream_reset'],
+  ['ETIMEDOUT', 'upstream_connect_timeout'],
+  ['ENOTFOUND', 'upstream_dns'],
+  ['EAI_AGAIN', 'upstream_dns'],
+  ['EAI_FAIL', 'upstream_dns'],
+  ['EAI_NODATA', 'upstream_dns'],
+  ['EHOSTUNREACH', 'upstream_unreachable'],
+  ['ENETUNREACH', 'upstream_unreachable'],
+  ['EHOSTDOWN', 'upstream_unreachable'],
+  ['ENETDOWN', 'upstream_unreachable'],
+  ['EADDRNOTAVAIL', 'upstream_unreachable'],
+  ['EACCES', 'upstream_unreachable'],
+  ['EMFILE', 'overloaded'],
+  ['ENFILE', 'overloaded'],
+  ['ENOBUFS', 'overloaded'],
+]);
+
+/** The cause of a socket error, by its code alone (never by its message). */
+function causeOf(error: NodeJS.ErrnoException, handshaking: boolean): Cause {
+  const cause = CAUSE_BY_CODE.get(error.code ?? '');
+  if (cause !== undefined && !(handshaking && cause === 'upstream_reset')) return cause;
+  return handshaking ? 'upstream_tls' : 'upstream_unreachable';
+}

@@ -1,0 +1,324 @@
+/**
+ * One plain HTTP request, relayed: client → upstream → client.
+ *
+ *   start ─▶ dial ─▶ (CONNECT, for tunnelled routes) ─▶ send head ─▶ body ⇄ reply ─▶ done
+ *     └─ idle connection of the same route ────────────────▲
+ *
+ * Writes what it sends from checked parts, copies only end-to-end header lines
+ * and body octets. Each direction stops reading while the other side's buffer
+ * is full (E24). Until the first octet of a reply, a failure is answered; after
+ * that it is a cut that the client can see, never a second answer (E18).
+ */
+import type { Socket } from 'node:net';
+import type { Cause } from '../src/core/cause.ts';
+import type { Route } from '../src/core/model.ts';
+import { ConnectReply, connectRequest } from './connect-reply.ts';
+import type { GatewayContext } from './context.ts';
+import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
+import type { Exchange } from './exchange.ts';
+import { BodyReader } from './http1/framing.ts';
+import { parseReplyHead, type ReplyHead } from './http1/reply-head.ts';
+import type { RequestHead } from './http1/request-head.ts';
+import { authorityOf } from './http1/target.ts';
+import { forwardedHead, interimHead, replyHead } from './http1/write-head.ts';
+import { identityLines } from './respond.ts';
+
+/** What a relayed request needs of the client's connection. */
+export interface ForwardClient {
+  readonly socket: Socket;
+  /** The upstream takes body octets now: hand over what came, and go on reading. */
+  takeBody(): void;
+  /** Answers with a cause; nothing of a response was sent yet. `reusable`: the request is whole and asked to go on. */
+  refuse(exchange: Exchange, cause: Cause, reusable: boolean): void;
+  /** The response is complete; `keepAlive`: the connection may carry another request. */
+  finished(keepAlive: boolean): void;
+  /** Ends the connection so that the client sees the response was not complete. */
+  cut(): void;
+}
+
+/** Methods that may be sent again when a kept connection turns out to be dead (RFC 9110 section 9.2.2). */
+const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'PROPFIND', 'REPORT', 'SEARCH']);
+/** A reply head and its first body octets leave in one write up to this size; beyond, copying costs more. */
+const JOIN_BYTES = 16_384;
+
+export class Forward implements UpstreamOwner {
+  readonly #context: GatewayContext;
+  readonly #client: ForwardClient;
+  readonly #head: RequestHead;
+  readonly #exchange: Exchange;
+  readonly #route: Route;
+  readonly #body: BodyReader;
+  readonly #repeatable: boolean;
+  #connection: UpstreamConnection | null = null;
+  #connectReply: ConnectReply | null = null;
+  #reused = false;
+  #sent = false;
+  #bodyDone: boolean;
+  #done = false;
+  #pending: Buffer | null = null;
+  #interim = 0;
+  #reply: ReplyHead | null = null;
+  #replyBody: BodyReader | null = null;
+  /** Reply head not written yet: it leaves with the first body octets. */
+  #replyText: string | null = null;
+  #keepClient = false;
+
+  constructor(context: GatewayContext, client: ForwardClient, head: RequestHead, exchange: Exchange, route: Route) {
+    this.#context = context;
+    this.#client = client;
+    this.#head = head;
+    this.#exchange = exchange;
+    this.#route = route;
+    this.#body = new BodyReader(head.body);
+    this.#bodyDone = head.body === 0;
+    this.#repeatable = head.body === 0 && REPEATABLE.has(head.method);
+  }
+
+  /** Whether octets from the client still belong to this request's body. */
+  get bodyDone(): boolean {
+    return this.#bodyDone;
+  }
+
+  start(): void {
+    const { target } = this.#head;
+    const tunnelTo = this.#route.tunnelled ? authorityOf(target.host, target.port) : null;
+    const kept = this.#context.upstreams.take(this.#route, tunnelTo, this.#repeatable);
+    if (kept === null) return this.#dial();
+    this.#reused = true;
+    this.#connection = kept;
+    kept.owner = this;
+    this.#send(kept);
+  }
+
+  /** Reads body octets; answers how many were taken. 0 before the upstream is open: the caller holds them. */
+  onBody(octets: Buffer): number {
+    if (!this.#sent || this.#bodyDone) return 0;
+    const connection = this.#connection!;
+    const event = this.#body.read(octets, (piece) => {
+      this.#exchange.bytesOut += piece.length;
+      if (!connection.socket.write(piece)) this.#client.socket.pause();
+    });
+    if (event === 'malformed') {
+      this.#fail('bad_request');
+      return octets.length;
+    }
+    if (event === 'done') {
+      this.#bodyDone = true;
+      this.#client.socket.resume();
+    }
+    if (this.#reply === null) connection.arm(this.#context.limits.firstByteTimeoutMs, 'first_byte_timeout');
+    return this.#body.consumed;
+  }
+
+  /** The client's kernel buffer has room again. */
+  onClientDrain(): void {
+    this.#connection?.socket.resume();
+  }
+
+  /** The client is gone, or its body came to a stop: nothing of this request is completed upstream. */
+  abort(cause: Cause): void {
+    this.#fail(cause);
+  }
+
+  onOpen(connection: UpstreamConnection): void {
+    const { clock, limits, counters } = this.#context;
+    const exchange = this.#exchange;
+    const ms = clock.monotonicMs() - exchange.dialStartedAt;
+    exchange.dialMs += ms;
+    counters.dialled(this.#route.providerId, ms / 1_000);
+    if (connection.tunnelTo === null) return this.#send(connection);
+    this.#connectReply = new ConnectReply(limits);
+    connection.socket.write(connectRequest(connection.tunnelTo, this.#route.authorization), 'latin1');
+    connection.arm(limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
+  }
+
+  onData(chunk: Buffer, connection: UpstreamConnection): void {
+    if (this.#connectReply !== null) return this.#onConnectReply(chunk, connection);
+    if (this.#exchange.firstByteAt === -1) this.#onFirstByte();
+    // Until the head is whole the first-byte deadline goes on, so that a head that dribbles in is bounded too (U26).
+    if (this.#replyBody === null) return this.#readHead(chunk, connection);
+    connection.arm(this.#context.limits.responseIdleMs, 'idle_timeout');
+    this.#relay(chunk, connection);
+  }
+
+  onDrain(): void {
+    if (!this.#bodyDone) this.#client.takeBody();
+  }
+
+  onEnd(connection: UpstreamConnection): void {
+    if (this.#reply?.body === 'close') return this.#complete(connection, 0);
+    connection.fail(this.#reply === null ? 'upstream_reset' : 'response_truncated');
+  }
+
+  onClosed(cause: Cause): void {
+    if (this.#done) return;
+    if (this.#reused && this.#repeatable && this.#exchange.firstByteAt === -1 && cause === 'upstream_reset') {
+      // The upstream closed a kept connection just as we wrote to it: once more, on one of its own.
+      this.#reused = false;
+      this.#sent = false;
+      return this.#dial();
+    }
+    this.#fail(this.#reply !== null && cause !== 'idle_timeout' ? 'response_truncated' : cause);
+  }
+
+  #dial(): void {
+    const exchange = this.#exchange;
+    exchange.stage = 'dial';
+    exchange.attempts++;
+    exchange.dialStartedAt = this.#context.clock.monotonicMs();
+    const { target } = this.#head;
+    const tunnelTo = this.#route.tunnelled ? authorityOf(target.host, target.port) : null;
+    this.#connection = new UpstreamConnection(this.#context, this.#route, tunnelTo, this);
+  }
+
+  #onConnectReply(chunk: Buffer, connection: UpstreamConnection): void {
+    const verdict = this.#connectReply!.read(chunk);
+    if (verdict === null) return;
+    // A target that talks before it is asked does not speak HTTP.
+    if (verdict === 'open' && this.#connectReply!.rest !== null) return this.#fail('upstream_protocol');
+    if (verdict !== 'open') return this.#fail(verdict);
+    this.#connectReply = null;
+    this.#send(connection);
+  }
+
+  #send(connection: UpstreamConnection): void {
+    const exchange = this.#exchange;
+    const { limits, clock } = this.#context;
+    const inTunnel = connection.tunnelTo !== null;
+    const text = forwardedHead(this.#head, inTunnel ? null : this.#route.authorization, inTunnel);
+    exchange.stage = 'wait';
+    exchange.sentAt = clock.monotonicMs();
+    exchange.bytesOut += text.length;
+    this.#sent = true;
+    connection.socket.write(text, 'latin1');
+    connection.arm(limits.firstByteTimeoutMs, 'first_byte_timeout');
+    if (!this.#bodyDone) this.#client.takeBody();
+  }
+
+  #onFirstByte(): void {
+    const exchange = this.#exchange;
+    exchange.firstByteAt = this.#context.clock.monotonicMs();
+    exchange.stage = 'relay';
+    this.#context.counters.firstByte(this.#route.providerId, (exchange.firstByteAt - exchange.sentAt) / 1_000);
+  }
+
+  #readHead(chunk: Buffer, connection: UpstreamConnection): void {
+    const { limits } = this.#context;
+    const searched = this.#pending?.length ?? 0;
+    let buffer = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+    this.#pending = null;
+    let from = searched;
+    for (;;) {
+      const reply = parseReplyHead(buffer, from, this.#head.method, limits);
+      if (reply === 'malformed') return this.#fail('upstream_protocol');
+      if (reply === null) {
+        this.#pending = buffer;
+        return;
+      }
+      const rest = reply.size === buffer.length ? null : buffer.subarray(reply.size);
+      if (reply.status >= 200) return this.#onReply(reply, rest, connection);
+      if (!this.#relayInterim(reply)) return this.#fail('upstream_protocol');
+      if (rest === null) return;
+      buffer = rest;
+      from = 0;
+    }
+  }
+
+  /** RFC 9110 section 15.2: 1xx goes to clients that know it; 100 only to one that asked; 101 to none. */
+  #relayInterim(reply: ReplyHead): boolean {
+    if (reply.status === 101 || ++this.#interim > this.#context.limits.maxInterimResponses) return false;
+    const wanted = this.#head.minor === 1 && (reply.status !== 100 || this.#head.expectContinue);
+    if (wanted) this.#client.socket.write(interimHead(reply), 'latin1');
+    return true;
+  }
+
+  #onReply(reply: ReplyHead, rest: Buffer | null, connection: UpstreamConnection): void {
+    if (reply.status === 407) return this.#fail('upstream_auth_failed');
+    const { minor, keepAlive } = this.#head;
+    const exchange = this.#exchange;
+    this.#reply = reply;
+    connection.arm(this.#context.limits.responseIdleMs, 'idle_timeout');
+    exchange.status = reply.status;
+    // An HTTP/1.0 client knows no chunks: it gets bare data up to the end of the connection.
+    const decode = minor === 0 && reply.body === 'chunked';
+    this.#keepClient = keepAlive && this.#bodyDone && !this.#context.draining && reply.body !== 'close' && !decode;
+    this.#replyBody = new BodyReader(reply.body, !decode);
+    this.#replyText = replyHead(reply, identityLines(exchange, null), {
+      minor,
+      decode,
+      keepAlive: this.#keepClient,
+      head: this.#head.method === 'HEAD',
+    });
+    if (this.#replyBody.done) {
+      this.#flushHead();
+      return this.#complete(connection, rest?.length ?? 0);
+    }
+    if (rest !== null) this.#relay(rest, connection);
+    else this.#flushHead();
+  }
+
+  #relay(octets: Buffer, connection: UpstreamConnection): void {
+    const body = this.#replyBody!;
+    const event = body.read(octets, (piece) => this.#toClient(piece, connection));
+    this.#flushHead();
+    if (event === 'malformed') return this.#fail('response_truncated');
+    if (event === 'done') this.#complete(connection, octets.length - body.consumed);
+  }
+
+  #toClient(piece: Buffer, connection: UpstreamConnection): void {
+    const { socket } = this.#client;
+    const text = this.#replyText;
+    let octets = piece;
+    if (text !== null) {
+      if (text.length + piece.length <= JOIN_BYTES) {
+        this.#replyText = null;
+        octets = Buffer.allocUnsafe(text.length + piece.length);
+        octets.write(text, 0, 'latin1');
+        piece.copy(octets, text.length);
+      } else this.#flushHead();
+    }
+    this.#exchange.bytesIn += octets.length;
+    if (!socket.write(octets)) connection.socket.pause();
+  }
+
+  #flushHead(): void {
+    if (this.#replyText === null) return;
+    this.#exchange.bytesIn += this.#replyText.length;
+    this.#client.socket.write(this.#replyText, 'latin1');
+    this.#replyText = null;
+  }
+
+  /** `surplus`: octets that came behind the response; such a connection is never used again. */
+  #complete(connection: UpstreamConnection, surplus: number): void {
+    if (this.#done) return;
+    this.#done = true;
+    connection.disarm();
+    if (this.#reply!.keepAlive && this.#bodyDone && surplus === 0) {
+      connection.socket.resume();
+      this.#context.upstreams.give(connection);
+    } else connection.discard();
+    const exchange = this.#exchange;
+    const { clock, counters } = this.#context;
+    const sending = exchange.sentAt - exchange.startedAt - exchange.dialMs;
+    counters.overheadSeconds.observe(Math.max(0, sending + (clock.monotonicMs() - exchange.firstByteAt)) / 1_000);
+    exchange.finish(null);
+    this.#client.finished(this.#keepClient);
+  }
+
+  #fail(cause: Cause): void {
+    if (this.#done) return;
+    this.#done = true;
+    const exchange = this.#exchange;
+    // An upstream that waits for more of a body sees a reset, not an end that it might take for one (E6).
+    if (this.#sent && !this.#bodyDone) this.#connection?.reset();
+    else this.#connection?.discard();
+    if (cause === 'client_gone') {
+      exchange.finish(cause);
+    } else if (exchange.status === 0 && this.#reply === null) {
+      this.#client.refuse(exchange, cause, this.#bodyDone && this.#head.keepAlive);
+    } else {
+      exchange.finish(cause);
+      this.#client.cut();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Request targets: absolute-form (RFC 9112 section 3.2.2) and authority-form
+ * (section 3.2.3). Decided once, here; what goes upstream is written from these
+ * parts, never copied from the client's line.
+ *
+ * A host is a registered name of LDH labels (and `_`, which real names have),
+ * an IPv4 address in any spelling that a resolver would take for one, made
+ * canonical (`127.1`, `0x7f.1` → `127.0.0.1`), or `[IPv6]`, made canonical.
+ */
+import { isIPv6 } from 'node:net';
+
+export interface Target {
+  /** Lower-case name, dotted IPv4, or IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Path and query of an absolute-form target byte for byte; empty for authority-form. */
+  readonly path: string;
+}
+
+const MAX_HOST = 253;
+const HTTP_PREFIX = 'http://';
+
+/** Parses `http://host[:port][/path][?query]`; null unless it is exactly that. */
+export function parseAbsoluteTarget(text: string): Target | null {
+  if (text.length <= 7 || text.slice(0, 7).toLowerCase() !== HTTP_PREFIX) return null;
+  if (text.includes('#')) return null;
+  let end = 7;
+  while (end < text.length) {
+    const c = text.charCodeAt(end);
+    if (c === 0x2f || c === 0x3f) break;
+    end++;
+  }
+  const authority = parseAuthority(text.slice(7, end), 80);
+  if (!authority) return null;
+  const rest = text.slice(end);
+  return { host: authority.host, port: authority.port, path: rest.charCodeAt(0) === 0x3f ? `/${rest}` : rest };
+}
+
+/** Parses `host:port` of a CONNECT; the port is required. */
+export function parseAuthorityTarget(text: string): Target | null {
+  return parseAuthority(text, 0);
+}
+
+/** `host[:port]`; `defaultPort` 0 makes the port required. */
+function parseAuthority(text: string, defaultPort: number): Target | null {
+  let hostEnd = text.length;
+  let port = defaultPort;
+  const colon = text.lastIndexOf(':');
+  if (colon !== -1 && colon > text.lastIndexOf(']')) {
+    hostEnd = colon;
+    // RFC 3986 allows an empty port ("http://a.test:/"), authority-form does not.
+    if (colon + 1 < text.length || defaultPort === 0) port = parsePort(text.slice(colon + 1));
+  }
+  if (port === 0) return null;
+  const host = canonicalHost(text.slice(0, hostEnd));
+  return host === null ? null : { host, port, path: '' };
+}
+
+/** A port 1–65535 in canonical decimal, else 0. */
+function parsePort(text: string): number {
+  if (text.length === 0 || text.length > 5) return 0;
+  let port = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return 0;
+    port = port * 10 + digit;
+  }
+  if (text.charCodeAt(0) === 0x30 || port > 65_535) return 0;
+  return port;
+}
+
+/** The one spelling of a host that we use from here on; null for what is no host. */
+export function canonicalHost(text: string): string | null {
+  if (text.charCodeAt(0) === 0x5b) {
+    if (text.charCodeAt(text.length - 1) !== 0x5d) return null;
+    const inner = text.slice(1, -1);
+    // A zone id (%eth0) has no meaning beyond this machine: refused.
+    if (!isIPv6(inner) || inner.includes('%')) return null;
+    return new URL(`http://[${inner}]`).hostname.slice(1, -1);
+  }
+  const name = text.charCodeAt(text.length - 1) === 0x2e ? text.slice(0, -1) : text;
+  if (!isRegName(name)) return null;
+  return endsInNumber(name) ? canonicalIpv4(name) : name.toLowerCase();
+}
+
+/** Dot-separated labels of 1–63 letters, digits, `-`, `_`. */
+function isRegName(name: string): boolean {
+  if (name.length === 0 || name.length > MAX_HOST) return false;
+  let label = 0;
+  for (let i = 0; i < name.length; i++) {
+    const c = name.charCodeAt(i);
+    if (c === 0x2e) {
+      if (label === 0) return false;
+      label = 0;
+      continue;
+    }
+    const letter = c | 0x20;
+    const legal = (letter >= 0x61 && letter <= 0x7a) || (c >= 0x30 && c <= 0x39) || c === 0x2d || c === 0x5f;
+    if (!legal || ++label > 63) return false;
+  }
+  return label > 0;
+}
+
+/** The WHATWG URL "ends in a number" check: such a host is an IPv4 address or nothing. */
+function endsInNumber(name: string): boolean {
+  const last = name.slice(name.lastIndexOf('.') + 1);
+  return /^(?:[0-9]+|0[xX][0-9a-fA-F]*)$/.test(last);
+}
+
+function canonicalIpv4(name: string): string | null {
+  return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : null;
+}
+
+/** `host:port` as it stands in a CONNECT line, with brackets around IPv6. */
+export function authorityOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The value of `Host` for an http target: the default port left out (RFC 9110 section 4.2.3). */
+export function hostFieldOf(target: Target): string {
+  if (target.port !== 80) return authorityOf(target.host, target.port);
+  return target.host.includes(':') ? `[${target.host}]` : target.host;
+}

@@ -1,0 +1,62 @@
+/**
+ * The writer of heads: what goes upstream and what goes back to the client is
+ * composed here from parsed parts and end-to-end lines, with framing fields
+ * always our own (E1, E2). Results are latin1 text, one character an octet.
+ */
+import type { ReplyHead } from './reply-head.ts';
+import type { RequestHead } from './request-head.ts';
+import { hostFieldOf } from './target.ts';
+
+/** Methods whose requests carry a Content-Length even when it is 0 (RFC 9110 section 8.6). */
+const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH']);
+
+/**
+ * The request as it goes upstream. `originForm`: inside a tunnel to the target
+ * itself; otherwise absolute-form, with `authorization` as Proxy-Authorization.
+ * `Host` is made from the target; what the client sent is ignored (RFC 9112 section 3.2.2).
+ */
+export function forwardedHead(head: RequestHead, authorization: string | null, originForm: boolean): string {
+  const { method, target, body } = head;
+  const host = hostFieldOf(target);
+  let uri = originForm ? target.path : `http://${host}${target.path}`;
+  // RFC 9112 section 3.2.4: an OPTIONS without a path means `*` at the last hop; all else means `/`.
+  if (target.path === '') {
+    if (method !== 'OPTIONS') uri += '/';
+    else if (originForm) uri = '*';
+  }
+  let text = `${method} ${uri} HTTP/1.1\r\nHost: ${host}\r\n${head.endToEnd}`;
+  if (body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  else if (body > 0 || EXPECT_BODY.has(method)) text += `Content-Length: ${body}\r\n`;
+  if (head.expectContinue) text += 'Expect: 100-continue\r\n';
+  if (authorization !== null) text += `Proxy-Authorization: ${authorization}\r\n`;
+  return `${text}\r\n`;
+}
+
+/** An interim response as it goes to the client. */
+export function interimHead(reply: ReplyHead): string {
+  return `HTTP/1.1 ${reply.status} ${reply.reason}\r\n${reply.endToEnd}\r\n`;
+}
+
+export interface ReplyOptions {
+  /** Minor version of the client's request. */
+  readonly minor: number;
+  /** Chunks are taken off: the end of the connection ends the body. */
+  readonly decode: boolean;
+  readonly keepAlive: boolean;
+  /** The request was HEAD: the length of what is not sent is still told. */
+  readonly head: boolean;
+}
+
+/** A final response as it goes to the client; `identity` are our own lines. */
+export function replyHead(reply: ReplyHead, identity: string, options: ReplyOptions): string {
+  let text = `HTTP/1.1 ${reply.status} ${reply.reason}\r\n${reply.endToEnd}`;
+  if (options.head || reply.status === 304) {
+    if (reply.contentLength !== null) text += `Content-Length: ${reply.contentLength}\r\n`;
+  } else if (reply.body === 'chunked') {
+    if (!options.decode) text += 'Transfer-Encoding: chunked\r\n';
+  } else if (reply.body !== 'close' && reply.status !== 204) text += `Content-Length: ${reply.body}\r\n`;
+  text += identity;
+  if (!options.keepAlive) text += 'Connection: close\r\n';
+  else if (options.minor === 0) text += 'Connection: keep-alive\r\n';
+  return `${text}\r\n`;
+}

@@ -1,0 +1,48 @@
+/**
+ * The only writer of answers of our own: a cause becomes one HTTP response with
+ * a fixed sentence. Nothing of the request or of the upstream's answer is in it
+ * (E19). The reason phrase is the cause, because most clients show only that of
+ * a refused CONNECT.
+ */
+import { CAUSES, type Cause } from '../src/core/cause.ts';
+import type { Exchange } from './exchange.ts';
+
+const ALLOW = 'GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT';
+
+/** Causes that pass by themselves: the client is told to come again. */
+const RETRY_LATER: ReadonlySet<Cause> = new Set(['limit_reached', 'overloaded', 'draining']);
+
+export interface AnswerOptions {
+  /** Where it differs from the cause's own status. */
+  readonly status?: number | undefined;
+  /** The connection ends after this answer. */
+  readonly close: boolean;
+}
+
+/** The whole answer as latin1 text; `exchange` null: the request was never understood. */
+export function answerOf(cause: Cause, exchange: Exchange, options: AnswerOptions): string {
+  const row = CAUSES[cause];
+  const status = options.status ?? row.status;
+  const body = `${row.sentence}\n`;
+  let head =
+    `HTTP/1.1 ${status} ${cause}\r\n` +
+    'Content-Type: text/plain\r\n' +
+    `Content-Length: ${body.length}\r\n` +
+    'X-Content-Type-Options: nosniff\r\n' +
+    'Cache-Control: no-store\r\n';
+  if (status === 407) head += 'Proxy-Authenticate: Basic realm="sallyport"\r\n';
+  if (status === 405) head += `Allow: ${ALLOW}\r\n`;
+  if (RETRY_LATER.has(cause)) head += 'Retry-After: 1\r\n';
+  head += identityLines(exchange, cause);
+  head += options.close ? 'Connection: close\r\n\r\n' : 'Connection: keep-alive\r\n\r\n';
+  return exchange.method === 'HEAD' ? head : head + body;
+}
+
+/** Our three lines on every answer: request id, session once resolved, and RFC 9209 status. */
+export function identityLines(exchange: Exchange, cause: Cause | null): string {
+  let lines = `Sallyport-Request-Id: ${exchange.id}\r\n`;
+  if (exchange.route !== null) lines += `Sallyport-Session: ${exchange.route.sessionId}\r\n`;
+  if (cause === null) return `${lines}Proxy-Status: sallyport\r\n`;
+  const { error } = CAUSES[cause];
+  return `${lines}Proxy-Status: sallyport${error === null ? '' : `; error=${error}`}; details="${cause}"\r\n`;
+}

@@ -1,0 +1,221 @@
+/**
+ * One CONNECT: open the upstream, ask it for the target, answer the client,
+ * join the two sockets, and account for the tunnel until both are gone.
+ *
+ *   start ─▶ dial ─▶ ask ─▶ joined ─▶ (half-closed) ─▶ finished
+ *                └── refused: answered with a cause
+ *
+ * No client octet goes upstream before its 2xx (E11). Once joined, Node's pipe
+ * moves the octets both ways with backpressure; a tunnel's timers look at the
+ * sockets' own counters, so no code of ours runs per chunk.
+ */
+import type { Socket } from 'node:net';
+import type { Cause } from '../src/core/cause.ts';
+import type { Route } from '../src/core/model.ts';
+import { ConnectReply, connectRequest } from './connect-reply.ts';
+import type { Cuttable, GatewayContext } from './context.ts';
+import { Deadline } from './deadlines.ts';
+import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
+import type { Exchange } from './exchange.ts';
+import { authorityOf, type Target } from './http1/target.ts';
+import { identityLines } from './respond.ts';
+
+/** What a tunnel needs of the client's connection. */
+export interface TunnelClient {
+  readonly socket: Socket;
+  /** Answers with a cause and ends the connection. */
+  refuse(exchange: Exchange, cause: Cause, reusable: boolean): void;
+  /** Stops reading the socket; answers the octets that came behind the head (early data), or null. */
+  handOver(): Buffer | null;
+}
+
+/** Fractions of the idle time at which a silent tunnel is looked at: it is cut at most a quarter late. */
+const LOOKS = 4;
+
+export class Tunnel implements UpstreamOwner, Cuttable {
+  readonly #context: GatewayContext;
+  readonly #client: TunnelClient;
+  readonly #exchange: Exchange;
+  readonly #route: Route;
+  readonly #authority: string;
+  readonly #reply: ConnectReply;
+  readonly #deadline: Deadline;
+  #upstream: UpstreamConnection | null = null;
+  #joined = false;
+  #over = false;
+  #openSockets = 2;
+  #cause: Cause | null = null;
+  #endsAt = 0;
+  #halfClosed = false;
+  #lastBytes = 0;
+  #lastMoveAt = 0;
+
+  constructor(context: GatewayContext, client: TunnelClient, target: Target, exchange: Exchange, route: Route) {
+    this.#context = context;
+    this.#client = client;
+    this.#exchange = exchange;
+    this.#route = route;
+    this.#authority = authorityOf(target.host, target.port);
+    this.#reply = new ConnectReply(context.limits);
+    this.#deadline = new Deadline(context.deadlines, () => this.#look());
+  }
+
+  start(): void {
+    const exchange = this.#exchange;
+    exchange.stage = 'dial';
+    exchange.attempts++;
+    exchange.dialStartedAt = this.#context.clock.monotonicMs();
+    this.#context.addTunnel(this.#route, this);
+    this.#upstream = new UpstreamConnection(this.#context, this.#route, this.#authority, this);
+  }
+
+  cut(cause: 'revoked' | 'draining'): void {
+    if (!this.#joined) return this.#refuse(cause === 'revoked' ? 'session_unavailable' : 'draining');
+    if (cause === 'revoked') return this.#reset('revoked');
+    // The end of a drain: what is written still goes out, then both sides end; whoever holds on is reset.
+    this.#cause ??= cause;
+    const client = this.#client.socket;
+    const upstream = this.#upstream!.socket;
+    client.unpipe(upstream).resume().end();
+    upstream.unpipe(client).resume().end();
+    this.#halfClosed = true;
+    this.#endsAt = this.#context.clock.monotonicMs() + 1_000;
+    this.#deadline.arm(1_000);
+  }
+
+  /** The client's socket is gone; before the tunnel is open that cancels the attempt (K22). */
+  clientClosed(): void {
+    if (!this.#joined) {
+      if (this.#over) return;
+      this.#over = true;
+      this.#upstream?.discard();
+      this.#finish('client_gone');
+      return;
+    }
+    if (!endedWell(this.#client.socket)) {
+      this.#cause ??= 'client_gone';
+      this.#upstream!.socket.resetAndDestroy();
+    }
+    this.#socketClosed();
+  }
+
+  onOpen(connection: UpstreamConnection): void {
+    const { clock, limits, counters } = this.#context;
+    const exchange = this.#exchange;
+    const ms = clock.monotonicMs() - exchange.dialStartedAt;
+    counters.dialled(this.#route.providerId, ms / 1_000);
+    exchange.stage = 'wait';
+    exchange.sentAt = clock.monotonicMs();
+    connection.socket.write(connectRequest(this.#authority, this.#route.authorization), 'latin1');
+    connection.arm(limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
+  }
+
+  onData(chunk: Buffer, connection: UpstreamConnection): void {
+    const verdict = this.#reply.read(chunk);
+    if (verdict === null) return;
+    if (verdict === 'open') this.#join(connection);
+    else this.#refuse(verdict);
+  }
+
+  onDrain(): void {}
+
+  onEnd(connection: UpstreamConnection): void {
+    connection.fail('upstream_reset');
+  }
+
+  onClosed(cause: Cause, connection: UpstreamConnection): void {
+    if (!this.#joined) return this.#refuse(cause);
+    if (!endedWell(connection.socket)) {
+      this.#cause ??= cause;
+      this.#client.socket.resetAndDestroy();
+    }
+    this.#socketClosed();
+  }
+
+  #join(upstream: UpstreamConnection): void {
+    const { clock, limits } = this.#context;
+    const exchange = this.#exchange;
+    const client = this.#client.socket;
+    upstream.disarm();
+    exchange.dialMs = clock.monotonicMs() - exchange.dialStartedAt;
+    exchange.firstByteAt = clock.monotonicMs();
+    exchange.stage = 'relay';
+    exchange.status = 200;
+    exchange.pool!.tunnelsActive++;
+    this.#joined = true;
+    const early = this.#client.handOver();
+    const socket = upstream.detach();
+    client.write(`HTTP/1.1 200 Connection established\r\n${identityLines(exchange, null)}\r\n`, 'latin1');
+    if (this.#reply.rest !== null) client.write(this.#reply.rest);
+    if (early !== null) socket.write(early);
+    client.pipe(socket);
+    socket.pipe(client);
+    client.once('end', () => this.#onHalfClose());
+    socket.once('end', () => this.#onHalfClose());
+    this.#lastMoveAt = clock.monotonicMs();
+    this.#endsAt = this.#lastMoveAt + limits.tunnelLifeMs;
+    this.#deadline.arm(limits.tunnelIdleMs / LOOKS);
+    this.#context.counters.overheadSeconds.observe((exchange.sentAt - exchange.startedAt - exchange.dialMs) / 1_000);
+  }
+
+  #onHalfClose(): void {
+    if (this.#halfClosed) return;
+    this.#halfClosed = true;
+    this.#deadline.arm(Math.min(this.#context.limits.halfClosedMs, this.#context.limits.tunnelIdleMs / LOOKS));
+  }
+
+  /** A deadline of the tunnel came up: idle, half-closed for too long, or at the end of its life. */
+  #look(): void {
+    const { limits, clock } = this.#context;
+    const client = this.#client.socket;
+    const now = clock.monotonicMs();
+    const bytes = client.bytesRead + client.bytesWritten;
+    const idleLimit = this.#halfClosed ? limits.halfClosedMs : limits.tunnelIdleMs;
+    if (bytes !== this.#lastBytes) {
+      this.#lastBytes = bytes;
+      this.#lastMoveAt = now;
+    }
+    if (now >= this.#endsAt || now - this.#lastMoveAt >= idleLimit) return this.#reset(this.#cause ?? 'idle_timeout');
+    this.#deadline.arm(Math.min(idleLimit / LOOKS, this.#endsAt - now));
+  }
+
+  #reset(cause: Cause): void {
+    this.#cause ??= cause;
+    this.#upstream?.socket.resetAndDestroy();
+    this.#client.socket.resetAndDestroy();
+  }
+
+  #socketClosed(): void {
+    if (--this.#openSockets === 0) this.#finish(this.#cause);
+  }
+
+  #refuse(cause: Cause): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#upstream?.discard();
+    this.#release();
+    this.#client.refuse(this.#exchange, cause, false);
+  }
+
+  #finish(cause: Cause | null): void {
+    const exchange = this.#exchange;
+    const client = this.#client.socket;
+    if (this.#joined) {
+      exchange.pool!.tunnelsActive--;
+      exchange.bytesIn = client.bytesWritten;
+      exchange.bytesOut = this.#upstream!.socket.bytesWritten;
+    }
+    this.#release();
+    exchange.finish(cause);
+  }
+
+  #release(): void {
+    this.#deadline.release();
+    this.#context.removeTunnel(this.#route, this);
+  }
+}
+
+/** Whether a closed socket had finished both its sides; else the other socket must not end as if it had. */
+function endedWell(socket: Socket): boolean {
+  return socket.errored === null && socket.readableEnded && socket.writableFinished;
+}

@@ -1,0 +1,42 @@
+/*
+ * Runs a program on the pinned Node: `node scripts/launch.js <script> [arguments]`.
+ * Every npm script goes through here, on whatever Node (20 or newer) the machine
+ * has; what is missing is installed first. Plain JavaScript for that reason.
+ *
+ * Signals go on to the program, and its exit code comes back.
+ */
+import { spawn } from 'node:child_process';
+import process from 'node:process';
+import { ensureInstalled } from './ensure-installed.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/**
+ * Runs one child to its end, passing signals on; answers its exit code or signal.
+ * @param {string} program
+ * @param {string[]} args
+ * @returns {Promise<{ code: number | null, signal: NodeJS.Signals | null }>}
+ */
+function run(program, args) {
+  return new Promise((resolve, reject) => {
+    // The same process group on purpose: what ends the group ends the program, too.
+    const child = spawn(program, args, { stdio: 'inherit' });
+    const listeners = SIGNALS.map((signal) => [signal, () => process.platform !== 'win32' && child.kill(signal)]);
+    for (const [signal, listener] of listeners) process.on(signal, listener);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      for (const [name, listener] of listeners) process.off(name, listener);
+      resolve({ code, signal });
+    });
+  });
+}
+
+try {
+  const pinnedNode = await ensureInstalled(run);
+  const { code, signal } = await run(pinnedNode, process.argv.slice(2));
+  if (signal) process.kill(process.pid, signal);
+  else process.exitCode = code ?? 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

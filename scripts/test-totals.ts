@@ -1,0 +1,41 @@
+/**
+ * The closing line of a whole run: `node scripts/test-totals.ts <failed steps> <report.json>…`
+ * adds up the runners' JSON reports and prints `N passed, N failed`, with
+ * `, N skipped` where tests were. A test file that could not run at all, a
+ * report that is missing and a failed step count as one failure each.
+ */
+import { readFileSync } from 'node:fs';
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests?: number;
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
+}
+
+const [failedSteps = '0', ...reports] = process.argv.slice(2);
+let passed = 0;
+let failed = Number(failedSteps);
+let skipped = 0;
+for (const path of reports) {
+  try {
+    const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+    passed += report.numPassedTests;
+    skipped += report.numPendingTests + (report.numTodoTests ?? 0);
+    // A file fails without a failed test when it cannot be loaded, or when its hooks fail.
+    const brokenFiles = report.testResults.filter(
+      ({ status, assertionResults }) =>
+        status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+    );
+    failed += report.numFailedTests + brokenFiles.length;
+  } catch (error) {
+    failed += 1;
+    console.error(`${path}: no report (${(error as NodeJS.ErrnoException).code ?? 'not JSON'})`);
+  }
+}
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exitCode = failed > 0 ? 1 : 0;

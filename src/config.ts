@@ -1,0 +1,195 @@
+/**
+ * Loads the configuration: flags over environment over file over defaults.
+ * Called by `main.ts` once; what it answers never changes. Every mistake is
+ * collected, one line each, before anything starts.
+ *
+ * Invariant: no problem, warning or effective value carries a secret.
+ */
+import { resolve } from 'node:path';
+import { type Given, quote, readEnvironment, readFileText, readFlags, type Source } from './config-sources.ts';
+import type { GatewayLimits } from './core/limits.ts';
+import type { LogLevel } from './core/log.ts';
+import { formatListen, isLoopback } from './setting-types.ts';
+import {
+  ALL_SETTINGS,
+  type DefaultContext,
+  environmentName,
+  flagName,
+  LIMIT_SETTINGS,
+  type SettingName,
+  type SettingValues,
+} from './settings.ts';
+
+/** Where to listen: an address or name without brackets, and a port (0 asks the system for a free one). */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The whole configuration, checked: plain data that crosses to the control thread as it is. */
+export interface Config {
+  /** Absolute path. */
+  readonly dataDir: string;
+  /** Absolute path of the SQLite file. */
+  readonly databasePath: string;
+  readonly controlListen: ListenAddress;
+  readonly gatewayListen: readonly ListenAddress[];
+  /** The key itself where it was given, else null; `file` is where it is read from, or made. A secret: never log it. */
+  readonly masterKey: { readonly value: string | null; readonly file: string };
+  /** The first API key in place of a random one. A secret: never log it. */
+  readonly bootstrapKey: string | null;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'pretty' | 'json';
+  /** Whether each finished request leaves a line. */
+  readonly accessLog: boolean;
+  readonly drainGraceMs: number;
+  readonly drainDelayMs: number;
+  /** RPCs a second for one API key. */
+  readonly rpcRate: number;
+  readonly rpcBurst: number;
+  readonly limits: GatewayLimits;
+}
+
+export interface ConfigInputs {
+  /** Arguments after the command. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths, in any source, start here. */
+  readonly cwd: string;
+  /** Reads a text file; throws as `fs.readFileSync` does. */
+  readonly readFile: (path: string) => string;
+  /** Whether standard output is a terminal; decides the default log format. */
+  readonly terminal?: boolean;
+}
+
+/** One row of `sallyport config`: secrets redacted. */
+export interface EffectiveSetting {
+  readonly name: string;
+  readonly value: string;
+  /** `default`, a flag, an environment name, or `file:line`. */
+  readonly origin: string;
+}
+
+export type LoadedConfig =
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly effective: readonly EffectiveSetting[];
+      readonly warnings: readonly string[];
+    }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads every source; answers the configuration, or all that is wrong with it. */
+export function loadConfig(inputs: ConfigInputs): LoadedConfig {
+  const flags = readFlags(inputs.argv);
+  const environment = readEnvironment(inputs.env);
+  const file = readConfigFile(flags.configFile ?? inputs.env.SALLYPORT_CONFIG ?? null, inputs);
+  const problems = [...flags.problems, ...environment.problems, ...file.problems];
+  const given = new Map([...file.given, ...environment.given, ...flags.given]);
+  readSecretFile(given, 'bootstrapKey', inputs, problems);
+  if (given.has('masterKey') && given.has('masterKeyFile')) {
+    problems.push(`${given.get('masterKeyFile')!.origin}: the master key is given twice, by value and by file`);
+  }
+
+  const dataDir = resolve(inputs.cwd, given.get('dataDir')?.text ?? './data');
+  const context: DefaultContext = { dataDir, terminal: inputs.terminal ?? false };
+  const values = new Map<string, unknown>();
+  const effective: EffectiveSetting[] = [];
+  for (const [name, row] of ALL_SETTINGS) {
+    const fallback = typeof row.fallback === 'function' ? row.fallback(context) : row.fallback;
+    const { text, origin } = given.get(name) ?? { text: fallback, origin: 'default' };
+    const value = text === null ? null : row.type.parse(text.trim());
+    if (value === undefined) {
+      problems.push(
+        `${origin}: ${row.secret || name === 'databaseUrl' ? 'this' : quote(text!)} is not ${row.type.phrase}`,
+      );
+    }
+    values.set(name, value);
+    const shown = text === null ? '(not set)' : row.secret ? '(set, hidden)' : text;
+    effective.push({ name: environmentName(name), value: shown, origin });
+  }
+
+  const read = Object.fromEntries(values) as unknown as SettingValues;
+  problems.push(...checkListeners(read, given));
+  if (problems.length > 0) return { ok: false, problems };
+  return {
+    ok: true,
+    config: assemble(read, values, dataDir, inputs.cwd),
+    effective,
+    warnings: environment.warnings,
+  };
+}
+
+function assemble(read: SettingValues, values: ReadonlyMap<string, unknown>, dataDir: string, cwd: string): Config {
+  const limits = [...LIMIT_SETTINGS].map(([name, { limit }]) => [limit, values.get(name) as number]);
+  return {
+    dataDir,
+    databasePath: resolve(cwd, read.databaseUrl!.slice('sqlite:'.length)),
+    controlListen: read.controlListen!,
+    gatewayListen: read.gatewayListen!,
+    masterKey: { value: read.masterKey, file: resolve(cwd, read.masterKeyFile!) },
+    bootstrapKey: read.bootstrapKey,
+    logLevel: read.logLevel!,
+    logFormat: read.logFormat!,
+    accessLog: read.accessLog!,
+    drainGraceMs: read.drainGrace!,
+    drainDelayMs: read.drainDelay!,
+    rpcRate: read.rpcRate!,
+    rpcBurst: read.rpcBurst!,
+    limits: Object.fromEntries(limits) as GatewayLimits,
+  };
+}
+
+function readConfigFile(path: string | null, { cwd, readFile }: ConfigInputs): Source {
+  const nothing: Source = { given: new Map(), problems: [], warnings: [] };
+  if (path === null || path === '') return nothing;
+  try {
+    return readFileText(path, readFile(resolve(cwd, path)));
+  } catch (error) {
+    return { ...nothing, problems: [`${quote(path)}: the configuration file cannot be read (${errorCode(error)})`] };
+  }
+}
+
+/** Replaces `<name>File` by the content of that file; the content, trimmed, then counts as the value. */
+function readSecretFile(
+  given: Map<string, Given>,
+  name: SettingName,
+  { cwd, readFile }: ConfigInputs,
+  problems: string[],
+): void {
+  const file = given.get(`${name}File`);
+  if (!file) return;
+  if (given.has(name)) {
+    problems.push(`${file.origin}: --${flagName(name)}-file and ${environmentName(name)} exclude each other`);
+    return;
+  }
+  try {
+    given.set(name, { text: readFile(resolve(cwd, file.text)), origin: file.origin });
+  } catch (error) {
+    problems.push(`${file.origin}: ${quote(file.text)} cannot be read (${errorCode(error)})`);
+  }
+}
+
+/** Closed by default: an address that others can reach needs the operator's word; two listeners need two ports. */
+function checkListeners(read: SettingValues, given: ReadonlyMap<string, Given>): string[] {
+  const problems: string[] = [];
+  const taken = new Set<string>();
+  const listeners = [
+    ...(read.controlListen ? [{ name: 'controlListen', address: read.controlListen }] : []),
+    ...(read.gatewayListen ?? []).map((address) => ({ name: 'gatewayListen', address })),
+  ];
+  for (const { name, address } of listeners) {
+    const origin = given.get(name)?.origin ?? environmentName(name);
+    const text = formatListen(address);
+    if (!read.allowRemote && !isLoopback(address)) {
+      problems.push(`${origin}: other machines can reach ${text}; if that is meant, set SALLYPORT_ALLOW_REMOTE=true`);
+    }
+    if (address.port !== 0 && taken.has(text)) problems.push(`${origin}: ${text} is listened on twice`);
+    taken.add(text);
+  }
+  return problems;
+}
+
+function errorCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException | null)?.code ?? 'unreadable';
+}

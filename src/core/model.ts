@@ -1,0 +1,103 @@
+/**
+ * The nouns both planes share, and the changes one hands to the other.
+ *
+ * The control plane turns each committed write into `Change`s; the gateway's
+ * directory applies them in commit order. Everything here is plain data: it
+ * crosses a thread boundary by structured clone. Ids are lower-case UUID text.
+ */
+
+export type WorkspaceId = string & { readonly brand: 'WorkspaceId' };
+export type PoolId = string & { readonly brand: 'PoolId' };
+export type ProviderId = string & { readonly brand: 'ProviderId' };
+export type SessionId = string & { readonly brand: 'SessionId' };
+export type ApiKeyId = string & { readonly brand: 'ApiKeyId' };
+
+/** Schemes of an upstream proxy, as they stand in a session. */
+export const SCHEMES = ['http', 'https', 'socks4', 'socks4a', 'socks5', 'socks5h'] as const;
+export type Scheme = (typeof SCHEMES)[number];
+
+export type ProviderType = 'static' | 'gateway' | 'local';
+
+/** Where an upstream listens: scheme, canonical host (no brackets), port 1–65535. */
+export interface Endpoint {
+  readonly scheme: Scheme;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An API key as the gateway knows it: never the key, only the SHA-256 of it. */
+export interface ApiKeyState {
+  readonly id: ApiKeyId;
+  readonly workspaceId: WorkspaceId;
+  /** SHA-256 of the raw key, 64 lower-case hex characters. */
+  readonly hash: string;
+  /** Whether a policy of the key grants PERMISSION_USE_GATEWAY. */
+  readonly mayUseGateway: boolean;
+  /** Milliseconds since the epoch, or null for a key that does not expire. */
+  readonly expiresAtMs: number | null;
+}
+
+/** A pool as the gateway knows it. */
+export interface PoolState {
+  readonly id: PoolId;
+  readonly workspaceId: WorkspaceId;
+  readonly name: string;
+  readonly enabled: boolean;
+}
+
+/** A provider as the gateway knows it. `password` is the opened credential of a rotating provider. */
+export interface ProviderState {
+  readonly id: ProviderId;
+  readonly workspaceId: WorkspaceId;
+  readonly type: ProviderType;
+  readonly enabled: boolean;
+  readonly endpoint: Endpoint | null;
+  readonly usernameTemplate: string | null;
+  readonly passwordTemplate: string | null;
+  readonly password: string | null;
+}
+
+/** A session as the gateway knows it: endpoint and credentials in clear, in memory only. */
+export interface SessionState {
+  readonly id: SessionId;
+  readonly poolId: PoolId;
+  readonly providerId: ProviderId;
+  readonly token: string;
+  /** The session's own endpoint (STATIC); null where the provider has it. */
+  readonly endpoint: Endpoint | null;
+  /** LOCAL only: the address of this machine to dial from; null lets the system choose. */
+  readonly localAddress: string | null;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly enabled: boolean;
+}
+
+/** One committed write, as the gateway must see it. A `…-put` carries the whole new state. */
+export type Change =
+  | { readonly kind: 'key-put'; readonly key: ApiKeyState }
+  | { readonly kind: 'key-gone'; readonly hash: string }
+  | { readonly kind: 'pool-put'; readonly pool: PoolState }
+  | { readonly kind: 'pool-gone'; readonly poolId: PoolId }
+  | { readonly kind: 'provider-put'; readonly provider: ProviderState }
+  | { readonly kind: 'provider-gone'; readonly providerId: ProviderId }
+  | { readonly kind: 'session-put'; readonly session: SessionState }
+  | { readonly kind: 'session-gone'; readonly poolId: PoolId; readonly sessionId: SessionId };
+
+/**
+ * How to reach one session: all that dialling and injecting need, compiled once
+ * when the session changes. The object's identity is the credential version:
+ * a changed session gets a new route, so a connection filed under a route can
+ * never serve another identity.
+ */
+export interface Route {
+  readonly sessionId: SessionId;
+  readonly poolId: PoolId;
+  readonly providerId: ProviderId;
+  readonly scheme: Scheme;
+  readonly host: string;
+  readonly port: number;
+  /** Plain requests go through CONNECT too, in origin-form inside the tunnel (LOCAL exits; later SOCKS). */
+  readonly tunnelled: boolean;
+  /** Ready value of `Proxy-Authorization`, or null without credentials. A secret: never log it. */
+  readonly authorization: string | null;
+}

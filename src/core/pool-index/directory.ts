@@ -1,0 +1,265 @@
+/**
+ * The root of the index: keys, pools and providers of every workspace. The
+ * gateway owns one, resolves from it, and applies the control plane's changes
+ * to it in commit order; nothing else writes here.
+ *
+ *   workspace + name ─▶ Pool ─▶ Group (one a provider) ─▶ Member (one a session) ─▶ Route
+ *
+ * Invariant: after any changes it answers as one that was loaded afresh would.
+ * No turn is long: a deleted provider's sessions stop at once and are cleared
+ * in slices, by later changes and by `step()`.
+ */
+import type { Clock } from '../clock.ts';
+import type {
+  ApiKeyState,
+  Change,
+  PoolId,
+  PoolState,
+  ProviderId,
+  ProviderState,
+  Route,
+  SessionId,
+  SessionState,
+  WorkspaceId,
+} from '../model.ts';
+import { consistentChoice } from './consistent.ts';
+import type { Group } from './group.ts';
+import { Provider } from './group.ts';
+import type { HashKey } from './hash.ts';
+import { PUBLIC_KEY } from './hash.ts';
+import type { Member } from './member.ts';
+import { Pool } from './pool.ts';
+import type { LocalExit } from './route.ts';
+import type { StickyBounds } from './sticky-table.ts';
+import { DEFAULT_STICKY_BOUNDS, StickyTable } from './sticky-table.ts';
+
+/** A pool or a provider that stopped (or changed) as a whole. */
+export type RetiredScope = { readonly poolId: PoolId } | { readonly providerId: ProviderId };
+
+/** How many sessions of a pool can serve, and how many cannot. */
+export interface PoolStats {
+  readonly pool: PoolState;
+  readonly eligible: number;
+  readonly disabled: number;
+}
+
+/** A sticky key that stays on a session which is not its consistent choice. `expiresAtMs` is wall time. */
+export interface StickyOverride {
+  readonly poolId: PoolId;
+  readonly key: string;
+  readonly sessionId: SessionId;
+  readonly expiresAtMs: number;
+}
+
+export interface DirectoryOptions {
+  readonly clock: Clock;
+  readonly localExit: LocalExit | null;
+  /** Two random 32-bit integers: with them no client can choose keys or tokens that collide. */
+  readonly hashKey?: HashKey;
+  readonly sticky?: StickyBounds;
+}
+
+/** Members cleared by one `step()`: about a tenth of a millisecond. */
+const CLEAR_SLICE = 256;
+/** Members of deleted providers that every change clears beside its own work. */
+const CLEAR_PER_CHANGE = 8;
+
+export class Directory {
+  /**
+   * Called in the same turn when one session's route stops being valid: its
+   * endpoint or credentials changed, or it was disabled or deleted.
+   */
+  onRouteRetired: (route: Route) => void = () => {};
+  /**
+   * Called once in the same turn when a pool or a provider stops or changes as
+   * a whole (disabled, gone; a provider's endpoint, templates or credential).
+   * It may stand for a million routes, so the caller walks its own live routes
+   * instead and ends those for which `isCurrent` is false.
+   */
+  onScopeRetired: (scope: RetiredScope) => void = () => {};
+
+  readonly #keys = new Map<string, ApiKeyState>();
+  readonly #pools = new Map<PoolId, Pool>();
+  readonly #names = new Map<WorkspaceId, Map<string, Pool>>();
+  readonly #providers = new Map<ProviderId, Provider>();
+  readonly #dropped: Group[] = [];
+  readonly #clock: Clock;
+  readonly #localExit: LocalExit | null;
+  readonly #hashKey: HashKey;
+  readonly #sticky: StickyTable;
+
+  constructor(options: DirectoryOptions) {
+    this.#clock = options.clock;
+    this.#localExit = options.localExit;
+    this.#hashKey = options.hashKey ?? PUBLIC_KEY;
+    this.#sticky = new StickyTable(options.clock, options.sticky ?? DEFAULT_STICKY_BOUNDS);
+  }
+
+  /** Applies one committed change, in place. Throws when it names a pool or provider that was never put. */
+  apply(change: Change): void {
+    switch (change.kind) {
+      case 'key-put':
+        this.#keys.set(change.key.hash, change.key);
+        break;
+      case 'key-gone':
+        this.#keys.delete(change.hash);
+        break;
+      case 'pool-put':
+        this.#putPool(change.pool);
+        break;
+      case 'pool-gone':
+        this.#dropPool(change.poolId);
+        break;
+      case 'provider-put':
+        this.#putProvider(change.provider);
+        break;
+      case 'provider-gone':
+        this.#dropProvider(change.providerId);
+        break;
+      case 'session-put':
+        this.#putSession(change.session);
+        break;
+      case 'session-gone': {
+        const retired = this.#pools.get(change.poolId)?.remove(change.sessionId) ?? null;
+        if (retired !== null) this.onRouteRetired(retired);
+        break;
+      }
+    }
+    if (this.#dropped.length > 0) this.step(CLEAR_PER_CHANGE);
+  }
+
+  /** Clears up to `limit` sessions of deleted providers; true while more remain. Call it from a coarse tick. */
+  step(limit: number = CLEAR_SLICE): boolean {
+    let left = limit;
+    for (let group = this.#dropped.at(-1); group !== undefined && left > 0; group = this.#dropped.at(-1)) {
+      left -= group.pool.clear(group, left);
+      if (group.total === 0) this.#dropped.pop();
+    }
+    return this.#dropped.length > 0;
+  }
+
+  /** The key with this SHA-256 (64 lower-case hex characters). */
+  findKey(hash: string): ApiKeyState | undefined {
+    return this.#keys.get(hash);
+  }
+
+  /** A workspace's pool by name, enabled or not. */
+  findPool(workspaceId: WorkspaceId, name: string): Pool | undefined {
+    return this.#names.get(workspaceId)?.get(name);
+  }
+
+  /** A pool by id, enabled or not. */
+  findPoolById(poolId: PoolId): Pool | undefined {
+    return this.#pools.get(poolId);
+  }
+
+  /** Whether a route may still be used: its session can serve now, by this very route. */
+  isCurrent(route: Route): boolean {
+    const pool = this.#pools.get(route.poolId);
+    const member = pool?.findById(route.sessionId);
+    return pool !== undefined && member !== undefined && pool.serves(member) && pool.routeOf(member) === route;
+  }
+
+  /** Every pool with its counts, for the metrics. */
+  stats(): PoolStats[] {
+    return [...this.#pools.values()].map((pool) => ({
+      pool: pool.state,
+      eligible: pool.state.enabled ? pool.size : 0,
+      disabled: pool.total - (pool.state.enabled ? pool.size : 0),
+    }));
+  }
+
+  /** Sticky keys moved away from a session that could not serve, by reason, since the start. */
+  stickyMoves(): StickyTable['moves'] {
+    return this.#sticky.moves;
+  }
+
+  /** Live sticky keys held elsewhere than their consistent choice: what a restart would otherwise move. */
+  *stickyOverrides(): Generator<StickyOverride> {
+    for (const { pool, key, sessionId, expiresAtMs } of this.#sticky.live()) {
+      if (this.#pools.get(pool.state.id) !== pool || pool.findById(sessionId) === undefined) continue;
+      if (consistentChoice(pool, key)?.id === sessionId) continue;
+      const left = expiresAtMs - this.#clock.monotonicMs();
+      yield { poolId: pool.state.id, key, sessionId, expiresAtMs: this.#clock.nowMs() + left };
+    }
+  }
+
+  /** Puts overrides back after a load. Those expired, or whose session is gone, are dropped. */
+  restoreSticky(entries: Iterable<StickyOverride>): void {
+    const now = this.#clock.nowMs();
+    for (const { poolId, key, sessionId, expiresAtMs } of entries) {
+      const pool = this.#pools.get(poolId);
+      const member: Member | undefined = pool?.findById(sessionId);
+      if (pool === undefined || member === undefined || expiresAtMs <= now) continue;
+      this.#sticky.restore(pool.stickyHash(pool.keyHash(key)), pool, key, member, expiresAtMs - now);
+    }
+  }
+
+  #putPool(state: PoolState): void {
+    const known = this.#pools.get(state.id);
+    if (known === undefined) {
+      const pool = new Pool(state, { hashKey: this.#hashKey, localExit: this.#localExit, sticky: this.#sticky });
+      this.#pools.set(state.id, pool);
+      this.#name(pool);
+      return;
+    }
+    this.#unname(known);
+    const stopped = known.state.enabled && !state.enabled;
+    known.update(state);
+    this.#name(known);
+    if (stopped) this.onScopeRetired({ poolId: state.id });
+  }
+
+  #dropPool(poolId: PoolId): void {
+    const pool = this.#pools.get(poolId);
+    if (pool === undefined) return;
+    this.#unname(pool);
+    this.#pools.delete(poolId);
+    pool.destroy();
+    this.onScopeRetired({ poolId });
+  }
+
+  #putProvider(state: ProviderState): void {
+    const known = this.#providers.get(state.id);
+    if (known === undefined) {
+      this.#providers.set(state.id, new Provider(state, this.#localExit));
+      return;
+    }
+    if (known.update(state, this.#localExit)) this.onScopeRetired({ providerId: state.id });
+  }
+
+  #dropProvider(providerId: ProviderId): void {
+    const provider = this.#providers.get(providerId);
+    if (provider === undefined) return;
+    this.#providers.delete(providerId);
+    for (const group of [...provider.groups]) {
+      group.pool.drop(group);
+      this.#dropped.push(group);
+    }
+    this.onScopeRetired({ providerId });
+  }
+
+  #putSession(session: SessionState): void {
+    const pool = this.#pools.get(session.poolId);
+    const provider = this.#providers.get(session.providerId);
+    if (pool === undefined) throw new Error(`session ${session.id} is in no known pool (${session.poolId})`);
+    if (provider === undefined) throw new Error(`session ${session.id} has no known provider (${session.providerId})`);
+    const retired = pool.put(session, provider);
+    if (retired !== null) this.onRouteRetired(retired);
+  }
+
+  #name(pool: Pool): void {
+    const { workspaceId, name } = pool.state;
+    const names = this.#names.get(workspaceId);
+    if (names === undefined) this.#names.set(workspaceId, new Map([[name, pool]]));
+    else names.set(name, pool);
+  }
+
+  #unname(pool: Pool): void {
+    const { workspaceId, name } = pool.state;
+    const names = this.#names.get(workspaceId);
+    if (names?.get(name) !== pool) return;
+    names.delete(name);
+    if (names.size === 0) this.#names.delete(workspaceId);
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Compiles a session into its `Route`: address and ready `Proxy-Authorization`.
+ * Called by the index when a session or its provider changes, never per request.
+ * Templates: `{token}`, `{username}` and `{password}` are filled here; any other
+ * placeholder has no value at this point and renders as empty text.
+ */
+import type { Endpoint, PoolId, ProviderState, Route, Scheme, SessionId, SessionState } from '../model.ts';
+import { SCHEMES } from '../model.ts';
+
+/** The embedded exit that LOCAL sessions dial: where it listens, and the credential that names a session to it. */
+export interface LocalExit {
+  readonly host: string;
+  readonly port: number;
+  /** The whole `Proxy-Authorization` value for one session; `localAddress` null lets the system choose. */
+  authorizationFor(sessionId: SessionId, localAddress: string | null): string;
+}
+
+/** What a route of a GATEWAY or LOCAL session is made of: all but the provider's part. */
+export interface RouteSeed {
+  readonly id: SessionId;
+  readonly poolId: PoolId;
+  readonly token: string;
+  readonly localAddress: string | null;
+}
+
+/** The route of a session as written, or null when its endpoint (or the embedded exit) is missing. */
+export function compileRoute(
+  session: SessionState,
+  provider: ProviderState,
+  localExit: LocalExit | null,
+): Route | null {
+  if (provider.type !== 'static') return compileProviderRoute(session, provider, localExit);
+  if (session.endpoint === null) return null;
+  const { username, password } = session;
+  const authorization = username === null && password === null ? null : basic(username ?? '', password ?? '');
+  return route(session, provider, session.endpoint, authorization);
+}
+
+/** The route of a session whose endpoint the provider has; null without one. A STATIC provider has none to give. */
+export function compileProviderRoute(
+  seed: RouteSeed,
+  provider: ProviderState,
+  localExit: LocalExit | null,
+): Route | null {
+  if (provider.type === 'gateway') {
+    return provider.endpoint === null ? null : route(seed, provider, provider.endpoint, rotating(seed.token, provider));
+  }
+  if (provider.type !== 'local' || localExit === null) return null;
+  const { host, port } = localExit;
+  const authorization = localExit.authorizationFor(seed.id, seed.localAddress);
+  return route(seed, provider, { scheme: 'http', host, port }, authorization);
+}
+
+/** Whether two routes lead to the same place with the same credentials. */
+export function sameRoute(a: Route, b: Route): boolean {
+  return (
+    a.scheme === b.scheme &&
+    a.host === b.host &&
+    a.port === b.port &&
+    a.authorization === b.authorization &&
+    a.sessionId === b.sessionId &&
+    a.poolId === b.poolId &&
+    a.providerId === b.providerId
+  );
+}
+
+function route(seed: RouteSeed, provider: ProviderState, endpoint: Endpoint, authorization: string | null): Route {
+  return {
+    sessionId: seed.id,
+    poolId: seed.poolId,
+    providerId: provider.id,
+    scheme: shared(endpoint.scheme),
+    host: endpoint.host,
+    port: endpoint.port,
+    // The embedded exit speaks CONNECT only.
+    tunnelled: provider.type === 'local',
+    authorization,
+  };
+}
+
+/** One string for each scheme: a clone from the other thread would bring its own copy for each of a million sessions. */
+function shared(scheme: Scheme): Scheme {
+  return SCHEMES[SCHEMES.indexOf(scheme)] ?? scheme;
+}
+
+/** A rotating provider's credential is `username:password` once a template asks for `{username}`, else all password. */
+function rotating(token: string, provider: ProviderState): string | null {
+  const { usernameTemplate, passwordTemplate, password: credential } = provider;
+  if (usernameTemplate === null && passwordTemplate === null && credential === null) return null;
+  const user = usernameTemplate ?? '{username}';
+  const pass = passwordTemplate ?? '{password}';
+  let username = '';
+  let password = credential ?? '';
+  if (user.includes('{username}') || pass.includes('{username}')) {
+    const colon = password.indexOf(':');
+    if (colon >= 0) {
+      username = password.slice(0, colon);
+      password = password.slice(colon + 1);
+    }
+  }
+  const values: Readonly<Record<string, string>> = { token, username, password };
+  return basic(render(user, values), render(pass, values));
+}
+
+/** One pass over the template, so that a value that looks like a placeholder stays as it is. */
+function render(template: string, values: Readonly<Record<string, string>>): string {
+  return template.replace(/\{([a-z_]+)\}/g, (_, name: string) => (Object.hasOwn(values, name) ? values[name]! : ''));
+}
+
+/** RFC 7617: `user-id ":" password`, as UTF-8 bytes. */
+function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+}

@@ -1,0 +1,178 @@
+/**
+ * Which session each live sticky key is on: one bounded table for all pools. The
+ * consistent choice alone would hand a share of the keys to every newcomer; with
+ * the table a key in use stays where it is until its session cannot serve.
+ *
+ * A hit writes a timestamp and moves nothing. Expired keys are swept two slots a
+ * new key; at capacity the least recently used of the next 16 slots makes room,
+ * and a key so lost falls on its consistent choice. Entries name sessions by id
+ * and slot: they keep no route, and so no secret, alive.
+ */
+import type { Clock } from '../clock.ts';
+import type { SessionId } from '../model.ts';
+import type { Member } from './member.ts';
+import { PointTable } from './point-table.ts';
+import type { Pool } from './pool.ts';
+import { Slots } from './slots.ts';
+
+/** Why a key left its session. */
+export type MoveReason = 'removed' | 'disabled' | 'provider_disabled';
+
+export interface StickyBounds {
+  /** Keys remembered in all. */
+  readonly maxKeys: number;
+  /** A key unused for this long is forgotten. */
+  readonly idleMs: number;
+  /** A key is chosen anew after this long, used or not. */
+  readonly maxMs: number;
+}
+
+export const DEFAULT_STICKY_BOUNDS: StickyBounds = { maxKeys: 1_000_000, idleMs: 600_000, maxMs: 86_400_000 };
+
+const SWEEP_PER_PUT = 2;
+const EVICTION_SAMPLE = 16;
+
+interface Entry {
+  readonly pool: Pool;
+  readonly key: string;
+  readonly hash: number;
+  sessionId: SessionId;
+  memberSlot: number;
+}
+
+/** A live key, as `live()` lists it; `expiresAtMs` is monotonic time. */
+export interface LiveKey {
+  readonly pool: Pool;
+  readonly key: string;
+  readonly sessionId: SessionId;
+  readonly expiresAtMs: number;
+}
+
+export class StickyTable {
+  /** Keys moved since the start, by reason. */
+  readonly moves: Record<MoveReason, number> = { removed: 0, disabled: 0, provider_disabled: 0 };
+  readonly #table = new PointTable();
+  readonly #entries = new Slots<Entry>();
+  readonly #usedAt: Float64Array;
+  readonly #bornAt: Float64Array;
+  readonly #clock: Clock;
+  readonly #bounds: StickyBounds;
+  #now = 0;
+  #hand = 0;
+
+  constructor(clock: Clock, bounds: StickyBounds) {
+    this.#clock = clock;
+    this.#bounds = bounds;
+    this.#usedAt = new Float64Array(bounds.maxKeys);
+    this.#bornAt = new Float64Array(bounds.maxKeys);
+  }
+
+  /** Keys held now, expired ones that are not swept yet included. */
+  get size(): number {
+    return this.#entries.used;
+  }
+
+  /** The slot of a live key, or −1. Reads the clock for the calls that follow in this turn. */
+  find(hash: number, pool: Pool, key: string): number {
+    this.#now = this.#clock.monotonicMs();
+    const slot = this.#seek(hash, pool, key);
+    if (slot < 0 || !this.#expired(slot)) return slot;
+    this.#delete(slot);
+    return -1;
+  }
+
+  sessionId(slot: number): SessionId {
+    return this.#entries.get(slot)!.sessionId;
+  }
+
+  /** The slot, in its pool's members, of the session that the key is on. */
+  memberSlot(slot: number): number {
+    return this.#entries.get(slot)!.memberSlot;
+  }
+
+  /** The key was used now. */
+  touch(slot: number): void {
+    this.#usedAt[slot] = this.#now;
+  }
+
+  /** Puts a key that cannot stay on another session, and counts why. */
+  move(slot: number, member: Member, reason: MoveReason): void {
+    const entry = this.#entries.get(slot)!;
+    entry.sessionId = member.id;
+    entry.memberSlot = member.slot;
+    this.moves[reason]++;
+    this.touch(slot);
+  }
+
+  /** Remembers a key that `find` has just not found. */
+  put(hash: number, pool: Pool, key: string, member: Member): void {
+    if (this.#bounds.maxKeys < 1) return;
+    this.#sweep();
+    if (this.#entries.used >= this.#bounds.maxKeys) this.#evict();
+    const slot = this.#entries.add({ pool, key, hash, sessionId: member.id, memberSlot: member.slot });
+    this.#table.insert(hash, slot);
+    this.#usedAt[slot] = this.#now;
+    this.#bornAt[slot] = this.#now;
+  }
+
+  /** Remembers a key from an earlier run, with `leftMs` to go unless it is used. */
+  restore(hash: number, pool: Pool, key: string, member: Member, leftMs: number): void {
+    const held = this.find(hash, pool, key);
+    if (held >= 0) this.#delete(held);
+    this.put(hash, pool, key, member);
+    const slot = this.#seek(hash, pool, key);
+    if (slot >= 0) this.#usedAt[slot] = this.#now - Math.max(0, this.#bounds.idleMs - leftMs);
+  }
+
+  /** Every key that is not expired. */
+  *live(): Generator<LiveKey> {
+    for (let slot = 0; slot < this.#entries.end; slot++) {
+      const entry = this.#entries.get(slot);
+      this.#now = this.#clock.monotonicMs();
+      if (entry === undefined || this.#expired(slot)) continue;
+      const expiresAtMs = Math.min(this.#usedAt[slot]! + this.#bounds.idleMs, this.#bornAt[slot]! + this.#bounds.maxMs);
+      yield { pool: entry.pool, key: entry.key, sessionId: entry.sessionId, expiresAtMs };
+    }
+  }
+
+  #seek(hash: number, pool: Pool, key: string): number {
+    const table = this.#table;
+    for (let at = table.seek(hash); at >= 0; at = table.next(hash, at)) {
+      const slot = table.slotAt(hash, at);
+      const entry = this.#entries.get(slot)!;
+      if (entry.pool === pool && entry.key === key) return slot;
+    }
+    return -1;
+  }
+
+  #expired(slot: number): boolean {
+    const { idleMs, maxMs } = this.#bounds;
+    return this.#now - this.#usedAt[slot]! >= idleMs || this.#now - this.#bornAt[slot]! >= maxMs;
+  }
+
+  #delete(slot: number): void {
+    this.#table.remove(this.#entries.get(slot)!.hash, slot);
+    this.#entries.free(slot);
+  }
+
+  #sweep(): void {
+    for (let i = 0; i < SWEEP_PER_PUT && this.#entries.end > 0; i++) {
+      const slot = this.#advance();
+      if (this.#entries.get(slot) !== undefined && this.#expired(slot)) this.#delete(slot);
+    }
+  }
+
+  #evict(): void {
+    let oldest = -1;
+    for (let i = 0; i < EVICTION_SAMPLE; i++) {
+      const slot = this.#advance();
+      if (oldest < 0 || this.#usedAt[slot]! < this.#usedAt[oldest]!) oldest = slot;
+    }
+    this.#delete(oldest);
+  }
+
+  #advance(): number {
+    this.#hand = this.#hand + 1 < this.#entries.end ? this.#hand + 1 : 0;
+    return this.#hand;
+  }
+}

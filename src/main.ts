@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+/**
+ * The process: arguments and environment become a command. The only place that
+ * ends the process, prints, or listens to signals.
+ *
+ * It imports nothing of ours before the runtime is checked, so that an old
+ * Node answers one sentence and not a stack.
+ */
+import process from 'node:process';
+
+/** The oldest runtime line with a supported HTTP parser and the type stripping that the source needs. */
+const OLDEST_NODE = 26;
+/** One Ctrl-C may arrive more than once: from the terminal, and from npm and a launcher that pass it on. */
+const SAME_SIGNAL_MS = 200;
+
+function requestStop(): Promise<void> {
+  return new Promise((resolve) => {
+    let firstAtMs: number | null = null;
+    const onSignal = (signal: NodeJS.Signals) => {
+      const nowMs = performance.now();
+      if (firstAtMs === null) {
+        firstAtMs = nowMs;
+        resolve();
+      } else if (nowMs - firstAtMs > SAME_SIGNAL_MS) {
+        process.exit(signal === 'SIGINT' ? 130 : 143);
+      }
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+/** Names and places, never messages: those may quote what a client or an upstream sent. */
+function reportCrash(event: string, thrown: unknown): void {
+  const chain: object[] = [];
+  for (let error = thrown; error instanceof Error && chain.length < 5; error = error.cause) {
+    const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+    chain.push({ name: error.name, code: (error as NodeJS.ErrnoException).code, stack: frames.map((f) => f.trim()) });
+  }
+  const report = { level: 'fatal', time: new Date().toISOString(), msg: event, errors: chain, thrown: typeof thrown };
+  console.error(JSON.stringify(report));
+}
+
+async function main(): Promise<number> {
+  const [first, ...rest] = process.argv.slice(2);
+  const command = first === undefined || first.startsWith('--') ? 'serve' : first;
+  const { printHelp } = await import('./cli/help.ts');
+  if (['help', '-h'].includes(command) || first === '--help' || rest.includes('--help')) {
+    console.log(printHelp());
+    return 0;
+  }
+  if (command === 'version' || first === '--version') {
+    const { productVersion } = await import('./version.ts');
+    console.log(productVersion());
+    return 0;
+  }
+  if (command !== 'serve' && command !== 'config') {
+    console.error(`sallyport: ${JSON.stringify(command.slice(0, 64))} is no command; "sallyport help" lists them`);
+    return 2;
+  }
+  const { readFileSync } = await import('node:fs');
+  const { loadConfig } = await import('./config.ts');
+  const loaded = loadConfig({
+    argv: command === first ? rest : process.argv.slice(2),
+    env: process.env,
+    cwd: process.cwd(),
+    readFile: (path) => readFileSync(path, 'utf8'),
+    terminal: process.stdout.isTTY === true,
+  });
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) console.error(`sallyport: ${problem}`);
+    return 2;
+  }
+  for (const warning of loaded.warnings) console.error(`sallyport: ${warning}`);
+  if (command === 'config') {
+    const { printConfig } = await import('./cli/config.ts');
+    console.log(printConfig(loaded.effective));
+    return 0;
+  }
+  const stopRequested = requestStop();
+  const { serve } = await import('./cli/serve.ts');
+  const { startApp } = await import('./app.ts');
+  return serve(loaded.config, {
+    startApp,
+    stopRequested,
+    print: (text) => console.log(text),
+    complain: (text) => console.error(`sallyport: ${text}`),
+  });
+}
+
+if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+  console.error(
+    `sallyport needs Node.js ${OLDEST_NODE} or newer, and this is ${process.version}; "npm start" brings its own.`,
+  );
+  process.exit(1);
+}
+process.umask(0o077);
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, (thrown: unknown) => {
+    reportCrash(event, thrown);
+    process.exit(1);
+  });
+}
+process.exit(await main());

@@ -1,0 +1,146 @@
+/**
+ * The kinds of value that a setting can have: how each is read from text, and
+ * the phrase that says what is allowed. Called by the table of `settings.ts`
+ * only. `parse` answers undefined for anything it does not take; the caller
+ * then builds "… is not <phrase>", so no parser can echo a secret.
+ */
+import { BlockList, isIP } from 'node:net';
+import type { ListenAddress } from './config.ts';
+
+export interface ValueType<T> {
+  /** Completes the sentence "this is not …". */
+  readonly phrase: string;
+  readonly parse: (text: string) => T | undefined;
+}
+
+const DURATION_UNITS: readonly (readonly [unit: string, ms: number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+];
+const SIZE_UNITS: readonly (readonly [unit: string, bytes: number])[] = [
+  ['GiB', 1_073_741_824],
+  ['MiB', 1_048_576],
+  ['KiB', 1_024],
+  ['B', 1],
+];
+
+/** Milliseconds in the largest unit that leaves a whole number: `90_000` is `90s`. */
+export function formatDuration(ms: number): string {
+  return formatIn(DURATION_UNITS, ms, '0s');
+}
+
+/** Bytes in the largest unit that leaves a whole number: `16_384` is `16KiB`. */
+export function formatSize(bytes: number): string {
+  return formatIn(SIZE_UNITS, bytes, '0B');
+}
+
+function formatIn(units: typeof DURATION_UNITS, amount: number, zero: string): string {
+  for (const [unit, factor] of units) {
+    if (amount >= factor && amount % factor === 0) return `${amount / factor}${unit}`;
+  }
+  return zero;
+}
+
+function quantity(units: typeof DURATION_UNITS, text: string): number | undefined {
+  const match = /^([0-9]{1,15}(?:\.[0-9]{1,6})?)([A-Za-z]*)$/.exec(text);
+  if (!match) return undefined;
+  const amount = Number(match[1]);
+  // Zero needs no unit; any other bare number is a guess between seconds and milliseconds, and is refused.
+  if (match[2] === '') return amount === 0 ? 0 : undefined;
+  const factor = units.find(([unit]) => unit.toLowerCase() === match[2]!.toLowerCase())?.[1];
+  return factor === undefined ? undefined : Math.round(amount * factor);
+}
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}
+
+/** A duration in milliseconds, bounds included. */
+export function duration(minMs: number, maxMs: number): ValueType<number> {
+  return {
+    phrase: `a duration between ${formatDuration(minMs)} and ${formatDuration(maxMs)}, such as 500ms, 30s, 15m or 24h`,
+    parse: (text) => within(quantity(DURATION_UNITS, text), minMs, maxMs),
+  };
+}
+
+/** A size in bytes, bounds included; a plain number is bytes. */
+export function size(minBytes: number, maxBytes: number): ValueType<number> {
+  return {
+    phrase: `a size between ${formatSize(minBytes)} and ${formatSize(maxBytes)}, such as 16KiB`,
+    parse: (text) => within(/^[0-9]{1,15}$/.test(text) ? Number(text) : quantity(SIZE_UNITS, text), minBytes, maxBytes),
+  };
+}
+
+/** A whole number, bounds included. */
+export function count(min: number, max: number): ValueType<number> {
+  return {
+    phrase: `a whole number between ${min} and ${max}`,
+    parse: (text) => (/^[0-9]{1,15}$/.test(text) ? within(Number(text), min, max) : undefined),
+  };
+}
+
+/** One of a closed list of words. */
+export function choice<const T extends string>(words: readonly T[]): ValueType<T> {
+  return { phrase: `one of ${words.join(', ')}`, parse: (text) => words.find((word) => word === text) };
+}
+
+/** `true` or `false`. */
+export const toggle: ValueType<boolean> = {
+  phrase: 'true or false',
+  parse: (text) => ({ true: true, false: false })[text],
+};
+
+/** A path; made absolute by the caller. */
+export const path: ValueType<string> = {
+  phrase: 'a path',
+  parse: (text) => (text.includes('\0') ? undefined : text),
+};
+
+/** Text that must match a pattern: keys and URLs. */
+export function shaped(pattern: RegExp, phrase: string): ValueType<string> {
+  return { phrase, parse: (text) => (pattern.test(text) ? text : undefined) };
+}
+
+function parseListen(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/.exec(text);
+  if (!match) return undefined;
+  const [, bracketed, plain] = match;
+  const port = Number(match[3]);
+  if (port > 65_535) return undefined;
+  if (bracketed !== undefined) return isIP(bracketed) === 6 ? { host: bracketed.toLowerCase(), port } : undefined;
+  return /^[A-Za-z0-9]/.test(plain!) ? { host: plain!.toLowerCase(), port } : undefined;
+}
+
+/** `host:port`, IPv6 in brackets. */
+export const listen: ValueType<ListenAddress> = {
+  phrase: 'an address and port, such as 127.0.0.1:7070 or [::1]:7070',
+  parse: parseListen,
+};
+
+/** One or more `host:port`, comma-separated. */
+export const listenList: ValueType<readonly ListenAddress[]> = {
+  phrase: 'a comma-separated list of addresses and ports, such as 127.0.0.1:3128,[::1]:3128',
+  parse: (text) => {
+    const addresses = text.split(',').map((part) => parseListen(part.trim()));
+    return addresses.includes(undefined) ? undefined : (addresses as ListenAddress[]);
+  },
+};
+
+/** `host:port` as text, IPv6 in brackets. */
+export function formatListen({ host, port }: ListenAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether only this machine can reach the address. Names other than `localhost` count as reachable from outside. */
+export function isLoopback({ host }: ListenAddress): boolean {
+  if (host === 'localhost') return true;
+  const family = isIP(host);
+  if (family === 0) return false;
+  const loopback = new BlockList();
+  loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+  loopback.addAddress('::1', 'ipv6');
+  return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6');
+}

@@ -1,0 +1,90 @@
+/**
+ * A gateway in this process with one workspace, one key, one pool `default` and
+ * a STATIC provider; tests add sessions that point at upstreams of their own.
+ */
+import { createHash } from 'node:crypto';
+import { Gateway } from '../../gateway/server.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { defaultLimits, type GatewayLimits } from '../../src/core/limits.ts';
+import { type Logger, silentLog } from '../../src/core/log.ts';
+import type { ApiKeyId, PoolId, ProviderId, SessionId, SessionState, WorkspaceId } from '../../src/core/model.ts';
+
+export const KEY = 'sp_live_00112233445566778899aabbccddeeff';
+export const WORKSPACE = '018f8c1e-7a2b-7c3d-9e4f-1a2b3c4d5e6f' as WorkspaceId;
+export const POOL = '018f8c21-2222-7c8c-8ddd-3d3d3d3d3d3d' as PoolId;
+export const STATIC = '018f8c20-1111-7aaa-8bbb-2c2c2c2c2c2c' as ProviderId;
+export const LOCAL = '018f8c20-1111-7aaa-8bbb-000000000001' as ProviderId;
+
+/** The id of the nth session of a test. */
+export function sessionId(n: number): SessionId {
+  return `018f8c22-0000-7000-8000-${n.toString(16).padStart(12, '0')}` as SessionId;
+}
+
+export interface GatewayRig {
+  readonly gateway: Gateway;
+  readonly port: number;
+  /** Value of Proxy-Authorization for this username (a selector). */
+  authorization(username?: string): string;
+  /** Adds or replaces session n, an http upstream on loopback with credentials. */
+  put(n: number, port: number, fields?: Partial<SessionState>): void;
+  remove(n: number): void;
+  close(): Promise<void>;
+}
+
+export async function startGatewayRig(
+  options: { limits?: Partial<GatewayLimits>; log?: Logger } = {},
+): Promise<GatewayRig> {
+  const gateway = await Gateway.create({
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    limits: { ...defaultLimits, ...options.limits },
+    accessLog: options.log !== undefined,
+    log: options.log ?? silentLog,
+    clock: systemClock,
+  });
+  const provider = {
+    workspaceId: WORKSPACE,
+    enabled: true,
+    endpoint: null,
+    usernameTemplate: null,
+    passwordTemplate: null,
+    password: null,
+  };
+  gateway.apply([
+    {
+      kind: 'key-put',
+      key: {
+        id: '018f8c20-0000-7000-8000-00000000000a' as ApiKeyId,
+        workspaceId: WORKSPACE,
+        hash: createHash('sha256').update(KEY).digest('hex'),
+        mayUseGateway: true,
+        expiresAtMs: null,
+      },
+    },
+    { kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: true } },
+    { kind: 'provider-put', provider: { id: STATIC, type: 'static', ...provider } },
+    { kind: 'provider-put', provider: { id: LOCAL, type: 'local', ...provider } },
+  ]);
+  const [url] = await gateway.listen();
+  return {
+    gateway,
+    port: Number(new URL(url!).port),
+    authorization: (username = 'default') => `Basic ${Buffer.from(`${username}:${KEY}`).toString('base64')}`,
+    put(n, port, fields = {}) {
+      const session: SessionState = {
+        id: sessionId(n),
+        poolId: POOL,
+        providerId: STATIC,
+        token: `token-${n}`,
+        endpoint: { scheme: 'http', host: '127.0.0.1', port },
+        localAddress: null,
+        username: `user-${n}`,
+        password: `pass-${n}`,
+        enabled: true,
+        ...fields,
+      };
+      gateway.apply([{ kind: 'session-put', session }]);
+    },
+    remove: (n) => gateway.apply([{ kind: 'session-gone', poolId: POOL, sessionId: sessionId(n) }]),
+    close: () => gateway.close(),
+  };
+}

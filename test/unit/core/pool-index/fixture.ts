@@ -1,0 +1,117 @@
+/** Plain makers of changes and directories for the index tests. */
+import type { Clock } from '../../../../src/core/clock.ts';
+import type {
+  Change,
+  PoolId,
+  PoolState,
+  ProviderId,
+  ProviderState,
+  SessionId,
+  SessionState,
+  WorkspaceId,
+} from '../../../../src/core/model.ts';
+import type { DirectoryOptions } from '../../../../src/core/pool-index/directory.ts';
+import { Directory } from '../../../../src/core/pool-index/directory.ts';
+import type { Pool } from '../../../../src/core/pool-index/pool.ts';
+import type { LocalExit } from '../../../../src/core/pool-index/route.ts';
+
+export const WORKSPACE = '00000000-0000-4000-8000-00000000000a' as WorkspaceId;
+
+const uuid = (kind: number, n: number): string =>
+  `0190${kind.toString(16).padStart(4, '0')}-0000-7000-8000-${n.toString(16).padStart(12, '0')}`;
+export const poolId = (n: number): PoolId => uuid(1, n) as PoolId;
+export const providerId = (n: number): ProviderId => uuid(2, n) as ProviderId;
+export const sessionId = (n: number): SessionId => uuid(3, n) as SessionId;
+
+/** A clock that stands still until it is told to move. */
+export class StillClock implements Clock {
+  now = 1_000;
+
+  nowMs(): number {
+    return 1_700_000_000_000 + this.now;
+  }
+
+  monotonicMs(): number {
+    return this.now;
+  }
+}
+
+export const localExit: LocalExit = {
+  host: '127.0.0.1',
+  port: 9_999,
+  authorizationFor: (id, address) => `Basic local:${id}:${address ?? 'any'}`,
+};
+
+export const pool = (n: number, over: Partial<PoolState> = {}): PoolState => ({
+  id: poolId(n),
+  workspaceId: WORKSPACE,
+  name: `pool${n}`,
+  enabled: true,
+  ...over,
+});
+
+export const provider = (n: number, over: Partial<ProviderState> = {}): ProviderState => ({
+  id: providerId(n),
+  workspaceId: WORKSPACE,
+  type: 'static',
+  enabled: true,
+  endpoint: null,
+  usernameTemplate: null,
+  passwordTemplate: null,
+  password: null,
+  ...over,
+});
+
+export const gateway = (n: number, over: Partial<ProviderState> = {}): ProviderState =>
+  provider(n, {
+    type: 'gateway',
+    endpoint: { scheme: 'http', host: 'gw.example', port: 7_000 },
+    usernameTemplate: 'customer-{token}',
+    password: 'pw',
+    ...over,
+  });
+
+export const session = (n: number, over: Partial<SessionState> = {}): SessionState => ({
+  id: sessionId(n),
+  poolId: poolId(1),
+  providerId: providerId(1),
+  token: `token${n}`,
+  endpoint: { scheme: 'http', host: `10.0.0.${n % 250}`, port: 8_080 },
+  localAddress: null,
+  username: `user${n}`,
+  password: `planted-secret-${n}`,
+  enabled: true,
+  ...over,
+});
+
+export const putPool = (n: number, over?: Partial<PoolState>): Change => ({ kind: 'pool-put', pool: pool(n, over) });
+export const putProvider = (state: ProviderState): Change => ({ kind: 'provider-put', provider: state });
+export const putSession = (n: number, over?: Partial<SessionState>): Change => ({
+  kind: 'session-put',
+  session: session(n, over),
+});
+export const goneSession = (n: number, p = 1): Change => ({
+  kind: 'session-gone',
+  poolId: poolId(p),
+  sessionId: sessionId(n),
+});
+
+/** A directory with the changes applied to it. */
+export function directoryOf(changes: Iterable<Change>, options: Partial<DirectoryOptions> = {}): Directory {
+  const directory = new Directory({ clock: new StillClock(), localExit, ...options });
+  for (const change of changes) directory.apply(change);
+  return directory;
+}
+
+/** Pool 1 of provider 1 with sessions 0 … count − 1. */
+export function poolOf(count: number, options?: Partial<DirectoryOptions>): { directory: Directory; pool: Pool } {
+  const directory = directoryOf([putPool(1), putProvider(provider(1))], options);
+  for (let n = 0; n < count; n++) directory.apply(putSession(n));
+  return { directory, pool: poolIn(directory, 1) };
+}
+
+export function poolIn(directory: Directory, n: number): Pool {
+  const found = directory.findPoolById(poolId(n));
+  if (found === undefined) throw new Error(`no pool ${n}`);
+  return found;
+}

@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Pool } from '../../../../src/core/pool-index/pool.ts';
+import { resolve } from '../../../../src/core/pool-index/resolve.ts';
+import {
+  directoryOf,
+  goneSession,
+  poolIn,
+  poolOf,
+  provider,
+  providerId,
+  putPool,
+  putProvider,
+  putSession,
+  sessionId,
+} from './fixture.ts';
+
+function tally(pool: Pool, picks: number): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (let i = 0; i < picks; i++) {
+    const id = resolve(pool, null)!.sessionId;
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  return counts;
+}
+
+describe('round robin', () => {
+  it('chooses each of n sessions exactly k times in any n·k requests', () => {
+    for (const n of [1, 2, 7, 1_500]) {
+      const { pool } = poolOf(n);
+      tally(pool, 3);
+      const counts = tally(pool, n * 4);
+      expect(counts.size).toBe(n);
+      expect([...counts.values()].every((count) => count === 4)).toBe(true);
+    }
+  });
+
+  it('chooses evenly over the sessions of several providers, and skips those of a disabled one', () => {
+    const directory = directoryOf([putPool(1), ...[1, 2, 3].map((n) => putProvider(provider(n)))]);
+    for (let n = 0; n < 60; n++)
+      directory.apply(putSession(n, { providerId: providerId(1 + (n % 7 === 0 ? 0 : 1 + (n % 2))) }));
+    const pool = poolIn(directory, 1);
+    tally(pool, 17);
+    expect(new Set(tally(pool, 60 * 5).values())).toEqual(new Set([5]));
+    directory.apply(putProvider(provider(2, { enabled: false })));
+    const left = tally(pool, pool.size * 3);
+    expect(left.size).toBe(pool.size);
+    expect(new Set(left.values())).toEqual(new Set([3]));
+    for (let i = 0; i < 100; i++) expect(resolve(pool, null)!.providerId).not.toBe(providerId(2));
+    directory.apply(putProvider(provider(2)));
+    expect(tally(pool, 60).size).toBe(60);
+  });
+
+  it('neither skips nor favours a session that stays by more than one turn, whatever comes and goes', () => {
+    const step = fc.record({ kind: fc.constantFrom('pick', 'pick', 'pick', 'add', 'gone'), n: fc.nat({ max: 9 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const { directory, pool } = poolOf(5);
+        const counts = new Map<string, number>();
+        for (const { kind, n } of steps) {
+          if (kind === 'add') directory.apply(putSession(10 + n));
+          else if (kind === 'gone') directory.apply(goneSession(10 + n));
+          else {
+            const id = resolve(pool, null)!.sessionId;
+            counts.set(id, (counts.get(id) ?? 0) + 1);
+          }
+        }
+        const turns = [0, 1, 2, 3, 4].map((n) => counts.get(sessionId(n)) ?? 0);
+        expect(Math.max(...turns) - Math.min(...turns)).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

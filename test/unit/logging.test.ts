@@ -1,0 +1,123 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FIELD, type Logger } from '../../src/core/log.ts';
+import { startLogging } from '../../src/logging.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sallyport-log-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What the log wrote for some calls, line by line; the last newline leaves an empty end. */
+async function lines(
+  write: (log: Logger) => void,
+  options: Parameters<typeof startLogging>[0] = { logLevel: 'info', logFormat: 'json' },
+): Promise<string[]> {
+  const file = join(folder, `${crypto.randomUUID()}.log`);
+  const logging = startLogging(options, openSync(file, 'a'));
+  write(logging.log);
+  await logging.close();
+  return readFileSync(file, 'utf8').split('\n');
+}
+
+/** Every character that could end a line, move a cursor, or turn text around. */
+const HOSTILE = [
+  '\n',
+  '\r',
+  '\u001b[2J',
+  '\u0085',
+  '\u009b31m',
+  '\u2028',
+  '\u2029',
+  '\u202e',
+  '\u0000',
+  '"',
+  '\\',
+  '\ud800',
+];
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not appear.
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/;
+
+describe.each(['json', 'pretty'] as const)('%s lines', (logFormat) => {
+  it.each(HOSTILE)('stay one line with %j in a value, a name, a nested value and an error', async (text) => {
+    const hostile = `a${text}b`;
+    const written = await lines(
+      (log) =>
+        log.info({ target: hostile, [hostile]: 1, attempts: [{ cause: hostile }], error: new Error(hostile) }, 'done'),
+      { logLevel: 'info', logFormat },
+    );
+    expect(written).toHaveLength(2);
+    expect(written[0]).not.toMatch(CONTROL);
+  });
+
+  it('cut a text field at 512 characters', async () => {
+    const [line] = await lines((log) => log.info({ target: 'x'.repeat(513) }, 'done'), { logLevel: 'info', logFormat });
+    expect(/x+/.exec(line!)![0]).toHaveLength(512);
+  });
+});
+
+it('a JSON line carries level, time, fields and message', async () => {
+  const [line] = await lines((log) => log.warn({ [FIELD.requestId]: 'r1', [FIELD.bytesIn]: 5 }, 'request'));
+  const { time, ...rest } = JSON.parse(line!);
+  expect(rest).toEqual({ level: 'warn', request_id: 'r1', bytes_in: 5, msg: 'request' });
+  expect(new Date(time).toISOString()).toBe(time);
+});
+
+it('a pretty line reads as a sentence with its fields', async () => {
+  const [line] = await lines((log) => log.info({ target: 'a.test:443', cause: 'two words' }, 'request'), {
+    logLevel: 'info',
+    logFormat: 'pretty',
+  });
+  expect(line).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}request {2}target=a\.test:443 {2}cause="two words"$/);
+});
+
+it('levels below the configured one are off, and say so', async () => {
+  const answers: boolean[] = [];
+  const written = await lines(
+    (log) => {
+      answers.push(log.isEnabled('info'), log.isEnabled('warn'));
+      log.info({}, 'quiet');
+      log.error({}, 'loud');
+    },
+    { logLevel: 'warn', logFormat: 'json' },
+  );
+  expect(answers).toEqual([false, true]);
+  expect(written.map((line) => line && JSON.parse(line).msg)).toEqual(['loud', '']);
+});
+
+it('a value that shows itself redacted stays redacted', async () => {
+  const secret = { bytes: 'hunter2', toJSON: () => '[redacted]' };
+  const [line] = await lines((log) => log.info({ password: secret, list: [secret] }, 'done'));
+  expect(line).not.toContain('hunter2');
+  expect(JSON.parse(line!)).toMatchObject({ password: '[redacted]', list: ['[redacted]'] });
+});
+
+it('a circular value costs neither the line nor the process', async () => {
+  const loop: Record<string, unknown> = {};
+  loop.self = loop;
+  const [line] = await lines((log) => log.info({ loop }, 'done'));
+  expect(JSON.parse(line!).loop.self.self.self.self).toBe('[deep]');
+});
+
+it('the last lines are on the descriptor when close resolves, in order', async () => {
+  const written = await lines((log) => {
+    for (let n = 0; n < 5_000; n++) log.info({ n }, 'line');
+  });
+  expect(written.slice(0, -1).map((line) => JSON.parse(line).n)).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
+});
+
+it('a reader that goes away does not end the process', () => {
+  const program = `
+    import { startLogging } from ${JSON.stringify(new URL('../../src/logging.ts', import.meta.url).href)};
+    const logging = startLogging({ logLevel: 'info', logFormat: 'json' });
+    for (let n = 0; n < 2_000; n++) logging.log.info({ n }, 'line');
+    await logging.close();
+    process.stderr.write('alive');`;
+  const script = `"$0" --input-type=module -e "$1" | head -c 10 > /dev/null`;
+  const { stderr } = spawnSync('sh', ['-c', script, process.execPath, program], { encoding: 'utf8', timeout: 20_000 });
+  expect(stderr).toBe('alive');
+});
