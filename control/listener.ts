@@ -113,8 +113,8 @@ function sniff(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean) => 
     socket.pause();
     socket.unshift(seen);
     decide(head === PREFACE_START);
-    // The servers listen for data but leave a paused socket as it is.
-    socket.resume();
+    // The HTTP/1 server listens for data but leaves a paused socket as it is; the HTTP/2 session reads the buffer itself.
+    if (head !== PREFACE_START) socket.resume();
   };
   socket.on('data', onData).on('end', giveUp).on('error', giveUp).setTimeout(timeoutMs).on('timeout', giveUp);
 }

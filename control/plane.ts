@@ -6,7 +6,6 @@
  * Invariant: nothing listens before the index is loaded, so the first answered call
  * already acts on the whole state.
  */
-import { randomFillSync } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../src/core/clock.ts';
 import { FIELD, type Logger } from '../src/core/log.ts';
@@ -19,10 +18,12 @@ import { loadIndex } from './load-index.ts';
 import { createPlaneMetrics, type PlaneMetrics } from './metrics/registry.ts';
 import type { GatewayPort } from './ports.ts';
 import { createPublisher } from './publisher.ts';
+import { createRandomPool } from './random-pool.ts';
 import { createRoutes } from './routes.ts';
 import { loadMasterKey } from './secrets/master-key.ts';
 import { openVault, type Vault } from './secrets/vault.ts';
 import { startServer } from './server.ts';
+import { startStickyKeeper } from './sticky-keeper.ts';
 import { openStore, type Store } from './store/database.ts';
 import { loadAnyWorkspaceKey } from './store/workspace-keys.ts';
 import { createUuidSource } from './uuid.ts';
@@ -94,13 +95,14 @@ async function startOn(
     access: createAccessTable(),
     clock: systemClock,
     log,
-    newId: createUuidSource(systemClock, randomFillSync),
+    newId: createUuidSource(systemClock, createRandomPool()),
     localAddresses,
     observeRpc: metrics.observeRpc,
     isServing,
   };
   const made = await bootstrap(plane, options.bootstrapKey);
   await loadIndex(plane, (changes) => gateway.apply(changes));
+  const stickyKeeper = await startStickyKeeper(plane, gateway);
   loaded = true;
   const routes = createRoutes(plane, createRateLimit(plane.clock, options.rpcRate, options.rpcBurst));
   const server = await startServer({ listen: options.listen }, routes, {
@@ -120,6 +122,7 @@ async function startOn(
     async close() {
       draining = true;
       await server.close();
+      await stickyKeeper.close();
       await store.close();
     },
   };

@@ -12,6 +12,7 @@ import { startLogging } from '../src/logging.ts';
 import { productVersion } from '../src/version.ts';
 import type { Bootstrap } from './bootstrap.ts';
 import { type ControlPlane, startControlPlane } from './plane.ts';
+import type { GatewayPort } from './ports.ts';
 
 /** What the gateway's thread calls on this one. */
 export type ControlMethods = {
@@ -33,8 +34,10 @@ let plane: ControlPlane | null = null;
 const methods: ControlMethods = {
   async start() {
     const options = { ...config, listen: config.controlListen, version: productVersion() };
-    const gateway = {
-      apply: (changes: Parameters<GatewayMethods['apply']>[0]) => link.call('apply', changes),
+    const gateway: GatewayPort = {
+      apply: (changes) => link.call('apply', changes),
+      stickyOverrides: (knownVersion) => link.call('stickyOverrides', knownVersion),
+      restoreSticky: (entries) => link.call('restoreSticky', entries),
       snapshot: () => link.call('snapshot', undefined),
     };
     plane = await startControlPlane(options, gateway, logging.log, (error) => {

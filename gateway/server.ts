@@ -12,7 +12,7 @@ import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Logger } from '../src/core/log.ts';
 import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample } from '../src/core/metrics.ts';
 import type { Change } from '../src/core/model.ts';
-import { Directory } from '../src/core/pool-index/directory.ts';
+import { Directory, type StickyOverride, type StickyOverrides } from '../src/core/pool-index/directory.ts';
 import { admit } from './admission.ts';
 import { ClientConnection } from './client-connection.ts';
 import { GatewayContext } from './context.ts';
@@ -33,6 +33,11 @@ export interface GatewayOptions {
   readonly clock: Clock;
 }
 
+/** Changes after which a key may be held elsewhere than its consistent choice. */
+const PUTS = ['session-put', 'provider-put', 'pool-put'] as const;
+/** More than this many keys held elsewhere are not carried over a restart. */
+const MAX_STICKY_OVERRIDES = 100_000;
+const STICKY_SLICE_MS = 2;
 /** Event-loop delay is sampled at this interval; the interval itself is no delay. */
 const DELAY_SAMPLE_MS = 10;
 /** Sessions of deleted providers are cleared a slice at a time, this often. */
@@ -160,6 +165,31 @@ export class Gateway {
   }
 
   /** Everything counted since the start, and the gauges now. */
+  /**
+   * Sticky keys that a restart would move, as sessions were added since they were
+   * chosen; `entries` null when nothing was put since `knownVersion`. Walks the
+   * table in slices: a million keys are no long turn.
+   */
+  async stickyOverrides(knownVersion: number): Promise<StickyOverrides> {
+    const version = PUTS.reduce((sum, kind) => sum + (this.#changes.get(kind) ?? 0), 0);
+    if (version === knownVersion) return { version, entries: null };
+    const entries: StickyOverride[] = [];
+    let sliceEndsAt = this.#context.clock.monotonicMs() + STICKY_SLICE_MS;
+    for (const entry of this.#context.directory.stickyOverrides()) {
+      if (entry !== null) entries.push(entry);
+      if (entries.length >= MAX_STICKY_OVERRIDES) break;
+      if (this.#context.clock.monotonicMs() < sliceEndsAt) continue;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      sliceEndsAt = this.#context.clock.monotonicMs() + STICKY_SLICE_MS;
+    }
+    return { version, entries };
+  }
+
+  /** Puts back what `stickyOverrides` told an earlier run, once the sessions are loaded. */
+  restoreSticky(entries: readonly StickyOverride[]): void {
+    this.#context.directory.restoreSticky(entries);
+  }
+
   snapshot(): GatewaySnapshot {
     const { directory, counters, resolveSeconds } = this.#context;
     const delay = this.#delay;

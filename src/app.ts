@@ -44,6 +44,8 @@ export interface App {
 /** What the control thread calls on this one. */
 export type GatewayMethods = {
   apply: (changes: readonly Change[]) => void;
+  stickyOverrides: Gateway['stickyOverrides'];
+  restoreSticky: Gateway['restoreSticky'];
   snapshot: () => ReturnType<Gateway['snapshot']>;
 };
 
@@ -98,6 +100,8 @@ function startControlThread(config: Config, gateway: Gateway): ControlThread {
   const worker = new Worker(new URL(`../control/worker.${extension}`, import.meta.url), { workerData: config });
   const methods: GatewayMethods = {
     apply: (changes) => gateway.apply(changes),
+    stickyOverrides: (knownVersion) => gateway.stickyOverrides(knownVersion),
+    restoreSticky: (entries) => gateway.restoreSticky(entries),
     snapshot: () => gateway.snapshot(),
   };
   const link = openLink<ControlMethods>(worker, methods);

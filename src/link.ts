@@ -8,7 +8,11 @@
  * Messages of one side arrive in the order they were sent; that is what keeps
  * changes in commit order.
  */
-import type { MessagePort, Worker } from 'node:worker_threads';
+/** What a Worker and a parentPort have in common. */
+interface Port {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (message: CallMessage | ReplyMessage) => void): unknown;
+}
 
 /** Methods that one side offers: one argument in, one result out, both structured-cloneable. */
 export type Methods = Readonly<Record<string, (argument: never) => unknown>>;
@@ -38,7 +42,7 @@ export interface Link<Theirs extends Methods> {
 }
 
 /** Opens this thread's end. A thrown error arrives as an Error of the same message and own fields (such as `code`). */
-export function openLink<Theirs extends Methods>(port: MessagePort | Worker, ours: Methods): Link<Theirs> {
+export function openLink<Theirs extends Methods>(port: Port, ours: Methods): Link<Theirs> {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let lastId = 0;
   let severed: Error | null = null;
@@ -58,7 +62,7 @@ export function openLink<Theirs extends Methods>(port: MessagePort | Worker, our
     port.postMessage(reply);
   }
 
-  port.on('message', (message: CallMessage | ReplyMessage) => {
+  port.on('message', (message) => {
     if (message.kind === 'call') return void answer(message);
     const call = waiting.get(message.id);
     waiting.delete(message.id);

@@ -92,6 +92,8 @@ const RULES: readonly Rule[] = [
 const FORBIDDEN_NAMES =
   /^(?:utils?|helpers?|common|misc|types?|index|manager|handler|base)(?:\.|$)|-(?:utils?|helpers?|manager|handler)\./;
 const MAX_LINES = 400;
+/** What a thread runs: evaluated once, so that its state is the thread's own. */
+const ENTRIES = ['src/main.ts', 'control/worker.ts'];
 
 const files = readSources(['src', 'control', 'gateway']);
 const written = files.filter(({ path }) => !path.startsWith('control/gen/'));
@@ -162,7 +164,8 @@ describe('files', () => {
   it('export by name, re-export nothing, and keep no mutable state of a module', () => {
     expect(withCode(/^export default\b/m)).toEqual([]);
     expect(withCode(/^export\s+(?:\*|(?:type\s+)?\{[^}]*\})\s*(?:as\s+\w+\s+)?from\b/m)).toEqual([]);
-    expect(withCode(/^(?:export\s+)?(?:let|var)\s/m)).toEqual([]);
+    const modules = written.filter(({ path }) => !ENTRIES.includes(path));
+    expect(withCode(/^(?:export\s+)?(?:let|var)\s/m, modules)).toEqual([]);
   });
 
   it('use syntax that the runtime erases', () => {

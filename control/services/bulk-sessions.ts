@@ -43,8 +43,8 @@ export function bulkCreateSessions(plane: Plane): MethodImpl<typeof Proxies.meth
     });
     return {
       sessions: await answerInOrder(request.sessions, result.live),
-      createdCount: BigInt(result.created),
-      existingCount: BigInt(result.existing),
+      createdCount: result.created,
+      existingCount: result.existing,
     };
   };
 }

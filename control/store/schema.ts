@@ -93,6 +93,14 @@ export interface SessionsTable {
   deleted_at: number | null;
 }
 
+/** Sticky keys held elsewhere than their consistent choice, so that a restart does not move them. */
+export interface StickyKeysTable {
+  pool_id: Buffer;
+  key: string;
+  session_id: Buffer;
+  expires_at: number;
+}
+
 export interface AuditEventsTable {
   id: Generated<number>;
   at: number;
@@ -114,4 +122,5 @@ export interface Schema {
   providers: ProvidersTable;
   sessions: SessionsTable;
   audit_events: AuditEventsTable;
+  sticky_keys: StickyKeysTable;
 }

@@ -20,7 +20,10 @@ const lastChange = () => rig.changes.at(-1);
 
 test('an answered create is on its way to the gateway with its password, which nothing else holds', async () => {
   const session = await create({ username: 'u', password: 'canary-7f3a' });
-  expect(lastChange()).toMatchObject({ kind: 'session-put', session: { token: session.token, password: 'canary-7f3a' } });
+  expect(lastChange()).toMatchObject({
+    kind: 'session-put',
+    session: { token: session.token, password: 'canary-7f3a' },
+  });
   const read = await rig.call(`${SESSIONS}/GetSession`, { workspaceId: rig.made.workspaceId, sessionId: session.id });
   expect(read.json.session).toEqual(session);
   expect(read.text).not.toMatch(/password|canary/);
@@ -140,7 +143,12 @@ test('a list walk by cursor meets every session once, in id order, newest last',
   let cursor = '';
   let pages = 0;
   do {
-    const page = await rig.ok(`${SESSIONS}/ListSessions`, { workspaceId: rig.made.workspaceId, poolId, limit: 3, cursor });
+    const page = await rig.ok(`${SESSIONS}/ListSessions`, {
+      workspaceId: rig.made.workspaceId,
+      poolId,
+      limit: 3,
+      cursor,
+    });
     seen.push(...page.sessionIds);
     cursor = page.nextCursor;
     pages++;

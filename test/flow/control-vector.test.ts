@@ -96,9 +96,12 @@ const errors: Record<keyof typeof vector.errors, () => Promise<Awaited<ReturnTyp
   },
 };
 
-test.each(Object.keys(errors) as (keyof typeof errors)[])('%s has the code, the status and the text of the vector', async (code) => {
-  const answer = await errors[code]();
-  expect(answer.status).toBe(vector.errors[code].status);
-  expect(answer.json.code).toBe(code);
-  expect(answer.json.message.startsWith(vector.errors[code].message)).toBe(true);
-});
+test.each(Object.keys(errors) as (keyof typeof errors)[])(
+  '%s has the code, the status and the text of the vector',
+  async (code) => {
+    const answer = await errors[code]();
+    expect(answer.status).toBe(vector.errors[code].status);
+    expect(answer.json.code).toBe(code);
+    expect(answer.json.message.startsWith(vector.errors[code].message)).toBe(true);
+  },
+);

@@ -1,11 +1,12 @@
 /** Acknowledged means effective: the very next request sees a write, and no later one misses it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { full } from '../helpers/full.ts';
 import { Product } from '../helpers/product.ts';
 import { ProxiedClient, uuidOf } from '../helpers/proxied.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
 
 const WORKERS = 8;
-const WRITES = 10_000;
+const WRITES = full ? 10_000 : 1_000;
 
 const product = new Product({ SALLYPORT_ACCESS_LOG: 'false' });
 let upstream: RecordingUpstream;

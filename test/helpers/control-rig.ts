@@ -92,7 +92,12 @@ export async function startControlRig(options: RigOptions = {}): Promise<Control
       version: '0.0.0-test',
       ...options,
     },
-    { apply: (batch) => apply(batch), snapshot: async () => rig.snapshot },
+    {
+      apply: (batch) => apply(batch),
+      stickyOverrides: async () => ({ version: 0, entries: [] }),
+      restoreSticky: async () => undefined,
+      snapshot: async () => rig.snapshot,
+    },
     log,
     (error) => void fatal.push(error),
   );

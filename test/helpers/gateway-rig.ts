@@ -25,6 +25,10 @@ export interface GatewayRig {
   readonly port: number;
   /** Value of Proxy-Authorization for this username (a selector). */
   authorization(username?: string): string;
+  /** A whole request head with credentials: `line` is method and target, `lines` go behind the credential. */
+  head(line: string, lines?: readonly string[], username?: string): string;
+  /** How often this cause was counted. */
+  counted(cause: string): number;
   /** Adds or replaces session n, an http upstream on loopback with credentials. */
   put(n: number, port: number, fields?: Partial<SessionState>): void;
   remove(n: number): void;
@@ -65,10 +69,16 @@ export async function startGatewayRig(
     { kind: 'provider-put', provider: { id: LOCAL, type: 'local', ...provider } },
   ]);
   const [url] = await gateway.listen();
+  const authorization = (username = 'default') => `Basic ${Buffer.from(`${username}:${KEY}`).toString('base64')}`;
   return {
     gateway,
     port: Number(new URL(url!).port),
-    authorization: (username = 'default') => `Basic ${Buffer.from(`${username}:${KEY}`).toString('base64')}`,
+    authorization,
+    head: (line, lines = [], username) =>
+      [`${line} HTTP/1.1`, 'Host: a.test', `Proxy-Authorization: ${authorization(username)}`, ...lines, '', ''].join(
+        '\r\n',
+      ),
+    counted: (cause) => gateway.snapshot().causes.find(({ labels }) => labels[0] === cause)?.value ?? 0,
     put(n, port, fields = {}) {
       const session: SessionState = {
         id: sessionId(n),

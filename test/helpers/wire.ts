@@ -17,6 +17,10 @@ export interface RecordingUpstream {
   readonly connections: Recorded[];
   /** All octets of all connections, in order of connection. */
   received(): string;
+  /** Forgets what was received so far, and connections that are over. */
+  reset(): void;
+  /** Answers in another way from now on. */
+  behave(behaviour: Behaviour): void;
   close(): Promise<void>;
 }
 
@@ -30,14 +34,18 @@ export const answerOk: Behaviour = ({ socket, text }) => {
 
 export async function startRecordingUpstream(behaviour: Behaviour = answerOk): Promise<RecordingUpstream> {
   const connections: Recorded[] = [];
+  const sockets = new Set<Socket>();
+  let current = behaviour;
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     const recorded: Recorded = { socket, text: '' };
     connections.push(recorded);
+    sockets.add(socket);
     socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
     socket.on('end', () => socket.end());
     socket.on('data', (chunk: Buffer) => {
       recorded.text += chunk.toString('latin1');
-      behaviour(recorded, chunk);
+      current(recorded, chunk);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -45,12 +53,73 @@ export async function startRecordingUpstream(behaviour: Behaviour = answerOk): P
     port: (server.address() as AddressInfo).port,
     connections,
     received: () => connections.map(({ text }) => text).join(''),
+    reset() {
+      connections.splice(0, connections.length, ...connections.filter(({ socket }) => sockets.has(socket)));
+      for (const recorded of connections) recorded.text = '';
+    },
+    behave(next) {
+      current = next;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        for (const { socket } of connections) socket.destroy();
+        for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+/** Answers each complete request head with these octets, and then does what `after` says. */
+export function answering(octets: string, after: (socket: Socket) => void = () => undefined): Behaviour {
+  return ({ socket, text }) => {
+    if (!text.endsWith('\r\n\r\n')) return;
+    socket.write(Buffer.from(octets, 'latin1'));
+    after(socket);
+  };
+}
+
+/** Opens a tunnel for every CONNECT and sends back what comes through it. */
+export const echoTunnel: Behaviour = (recorded, chunk) => {
+  const { socket, text } = recorded;
+  const head = text.indexOf('\r\n\r\n') + 4;
+  if (head < 4) return;
+  const before = text.length - chunk.length;
+  if (before < head) socket.write('HTTP/1.1 200 OK\r\n\r\n');
+  const data = chunk.subarray(Math.max(0, head - before));
+  if (data.length > 0) socket.write(data);
+};
+
+/** Some turns of the event loop: whatever was under way between sockets of this process has arrived. */
+export async function turns(n = 4): Promise<void> {
+  for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits until `holds`; rejects with `what` after `ms`. */
+export async function eventually(what: string, holds: () => boolean, ms = 5_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Writes `octets` in two pieces that the other side reads apart: [0, at) and [at, end). */
+export async function sendSplit(socket: Socket, octets: Buffer, at: number): Promise<void> {
+  await new Promise<void>((resolve) => socket.write(octets.subarray(0, at), () => resolve()));
+  await turns(2);
+  if (!socket.destroyed) socket.write(octets.subarray(at));
+}
+
+/** Every offset at which `octets` can be cut in two. */
+export function everySplit(octets: Buffer): number[] {
+  return Array.from({ length: octets.length - 1 }, (_, i) => i + 1);
+}
+
+/** Connects, sends these octets, and answers all that comes up to the end of the connection. */
+export async function converse(port: number, octets: string | Buffer, ms?: number): Promise<RawClient> {
+  const client = await RawClient.connect(port);
+  await client.send(octets).untilEnd(ms);
+  client.close();
+  return client;
 }
 
 export class RawClient {
@@ -96,8 +165,7 @@ export class RawClient {
   /** Waits until `done` holds for what has come, or the connection is over; rejects after `ms`. */
   async until(done: (client: this) => boolean, ms = 5_000): Promise<string> {
     const deadline = Date.now() + ms;
-    while (!done(this)) {
-      if (this.closed || (this.ended && !done(this))) break;
+    while (!done(this) && !this.closed && !this.ended) {
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(
           () => {

@@ -107,6 +107,17 @@ const SESSIONS = [
   'create index sessions_of_provider on sessions (provider_id, id, deleted_at) where deleted_at is null',
 ];
 
+const STICKY = [
+  // No references: a row may outlive its pool or session, and is dropped when it is read back.
+  `create table sticky_keys (
+    pool_id blob not null check (length(pool_id) = 16),
+    key text not null,
+    session_id blob not null check (length(session_id) = 16),
+    expires_at integer not null,
+    primary key (pool_id, key)
+  ) strict, without rowid`,
+];
+
 const AUDIT = [
   // AUTOINCREMENT: a number is never given twice, whatever retention deletes.
   `create table audit_events (
@@ -124,7 +135,7 @@ const AUDIT = [
 
 /** Makes every table of schema 1 in an empty database. */
 export async function createTables(tx: Kysely<Schema>): Promise<void> {
-  for (const statement of [...WORKSPACES, ...POOLS_AND_PROVIDERS, ...SESSIONS, ...AUDIT]) {
+  for (const statement of [...WORKSPACES, ...POOLS_AND_PROVIDERS, ...SESSIONS, ...STICKY, ...AUDIT]) {
     await sql.raw(statement).execute(tx);
   }
 }

@@ -43,6 +43,13 @@ export interface PoolStats {
   readonly disabled: number;
 }
 
+/** What a run hands to the next about its sticky keys. */
+export interface StickyOverrides {
+  /** Rises with every change that may add to them. */
+  readonly version: number;
+  readonly entries: readonly StickyOverride[] | null;
+}
+
 /** A sticky key that stays on a session which is not its consistent choice. `expiresAtMs` is wall time. */
 export interface StickyOverride {
   readonly poolId: PoolId;
@@ -174,11 +181,17 @@ export class Directory {
     return this.#sticky.moves;
   }
 
-  /** Live sticky keys held elsewhere than their consistent choice: what a restart would otherwise move. */
-  *stickyOverrides(): Generator<StickyOverride> {
+  /**
+   * Live sticky keys held elsewhere than their consistent choice: what a restart would otherwise move.
+   * Yields null for every key that is where it would be anyway, so that a caller can pause in between.
+   */
+  *stickyOverrides(): Generator<StickyOverride | null> {
     for (const { pool, key, sessionId, expiresAtMs } of this.#sticky.live()) {
-      if (this.#pools.get(pool.state.id) !== pool || pool.findById(sessionId) === undefined) continue;
-      if (consistentChoice(pool, key)?.id === sessionId) continue;
+      const known = this.#pools.get(pool.state.id) === pool && pool.findById(sessionId) !== undefined;
+      if (!known || consistentChoice(pool, key)?.id === sessionId) {
+        yield null;
+        continue;
+      }
       const left = expiresAtMs - this.#clock.monotonicMs();
       yield { poolId: pool.state.id, key, sessionId, expiresAtMs: this.#clock.nowMs() + left };
     }

@@ -53,8 +53,8 @@ export class StickyTable {
   readonly moves: Record<MoveReason, number> = { removed: 0, disabled: 0, provider_disabled: 0 };
   readonly #table = new PointTable();
   readonly #entries = new Slots<Entry>();
-  readonly #usedAt: Float64Array;
-  readonly #bornAt: Float64Array;
+  /** [last used, first seen] of each slot, side by side: one cache line a use. */
+  readonly #times: Float64Array;
   readonly #clock: Clock;
   readonly #bounds: StickyBounds;
   #now = 0;
@@ -63,8 +63,7 @@ export class StickyTable {
   constructor(clock: Clock, bounds: StickyBounds) {
     this.#clock = clock;
     this.#bounds = bounds;
-    this.#usedAt = new Float64Array(bounds.maxKeys);
-    this.#bornAt = new Float64Array(bounds.maxKeys);
+    this.#times = new Float64Array(2 * bounds.maxKeys);
   }
 
   /** Keys held now, expired ones that are not swept yet included. */
@@ -92,7 +91,7 @@ export class StickyTable {
 
   /** The key was used now. */
   touch(slot: number): void {
-    this.#usedAt[slot] = this.#now;
+    this.#times[2 * slot] = this.#now;
   }
 
   /** Puts a key that cannot stay on another session, and counts why. */
@@ -111,8 +110,8 @@ export class StickyTable {
     if (this.#entries.used >= this.#bounds.maxKeys) this.#evict();
     const slot = this.#entries.add({ pool, key, hash, sessionId: member.id, memberSlot: member.slot });
     this.#table.insert(hash, slot);
-    this.#usedAt[slot] = this.#now;
-    this.#bornAt[slot] = this.#now;
+    this.#times[2 * slot] = this.#now;
+    this.#times[2 * slot + 1] = this.#now;
   }
 
   /** Remembers a key from an earlier run, with `leftMs` to go unless it is used. */
@@ -121,7 +120,7 @@ export class StickyTable {
     if (held >= 0) this.#delete(held);
     this.put(hash, pool, key, member);
     const slot = this.#seek(hash, pool, key);
-    if (slot >= 0) this.#usedAt[slot] = this.#now - Math.max(0, this.#bounds.idleMs - leftMs);
+    if (slot >= 0) this.#times[2 * slot] = this.#now - Math.max(0, this.#bounds.idleMs - leftMs);
   }
 
   /** Every key that is not expired. */
@@ -130,7 +129,10 @@ export class StickyTable {
       const entry = this.#entries.get(slot);
       this.#now = this.#clock.monotonicMs();
       if (entry === undefined || this.#expired(slot)) continue;
-      const expiresAtMs = Math.min(this.#usedAt[slot]! + this.#bounds.idleMs, this.#bornAt[slot]! + this.#bounds.maxMs);
+      const expiresAtMs = Math.min(
+        this.#times[2 * slot]! + this.#bounds.idleMs,
+        this.#times[2 * slot + 1]! + this.#bounds.maxMs,
+      );
       yield { pool: entry.pool, key: entry.key, sessionId: entry.sessionId, expiresAtMs };
     }
   }
@@ -147,7 +149,7 @@ export class StickyTable {
 
   #expired(slot: number): boolean {
     const { idleMs, maxMs } = this.#bounds;
-    return this.#now - this.#usedAt[slot]! >= idleMs || this.#now - this.#bornAt[slot]! >= maxMs;
+    return this.#now - this.#times[2 * slot]! >= idleMs || this.#now - this.#times[2 * slot + 1]! >= maxMs;
   }
 
   #delete(slot: number): void {
@@ -166,7 +168,7 @@ export class StickyTable {
     let oldest = -1;
     for (let i = 0; i < EVICTION_SAMPLE; i++) {
       const slot = this.#advance();
-      if (oldest < 0 || this.#usedAt[slot]! < this.#usedAt[oldest]!) oldest = slot;
+      if (oldest < 0 || this.#times[2 * slot]! < this.#times[2 * oldest]!) oldest = slot;
     }
     this.#delete(oldest);
   }

@@ -43,21 +43,25 @@ describe('the point table', () => {
   it('agrees with a sorted array through inserts and removals, equal points and both ends included', () => {
     const step = fc.record({ point: points, remove: fc.boolean(), pick: fc.nat() });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 120 }), fc.array(points, { maxLength: 10 }), (steps, probes) => {
-        const table = new PointTable();
-        const model = new Model();
-        steps.forEach(({ point, remove, pick }, slot) => {
-          if (remove && model.pairs.length > 0) {
-            const [pair] = model.pairs.splice(pick % model.pairs.length, 1);
-            expect(table.remove(pair!.point, pair!.slot)).toBe(true);
-          } else {
-            table.insert(point, slot);
-            model.pairs.push({ point, slot });
-          }
-        });
-        compare(table, model, probes);
-      }),
-      { numRuns: 300 },
+      fc.property(
+        fc.array(step, { maxLength: 120, size: 'max' }),
+        fc.array(points, { maxLength: 10 }),
+        (steps, probes) => {
+          const table = new PointTable();
+          const model = new Model();
+          steps.forEach(({ point, remove, pick }, slot) => {
+            if (remove && model.pairs.length > 0) {
+              const [pair] = model.pairs.splice(pick % model.pairs.length, 1);
+              expect(table.remove(pair!.point, pair!.slot)).toBe(true);
+            } else {
+              table.insert(point, slot);
+              model.pairs.push({ point, slot });
+            }
+          });
+          compare(table, model, probes);
+        },
+      ),
+      { numRuns: 150 },
     );
   });
 
@@ -110,6 +114,21 @@ describe('the point table', () => {
         expect(table.successor((sorted[i]! + 1) | 0)).toBe(sorted[(i + 1) % sorted.length]);
       }
       for (let slot = 0; slot <= n; slot += 11) expect(slotsIn(table, live[slot]!)).toEqual([slot]);
+    }
+  });
+
+  it('forgets a point for good wherever the migration stands when it is removed', () => {
+    const points = Array.from({ length: 1_229 }, (_, n) => Math.imul(n, 0x9e3779b9));
+    const ascending = points.map((point, slot) => ({ point, slot })).sort((a, b) => a.point - b.point);
+    for (const { point, slot } of ascending.slice(0, 120)) {
+      const table = new PointTable();
+      points.forEach((other, n) => {
+        table.insert(other, n);
+      });
+      expect(table.remove(point, slot)).toBe(true);
+      for (let n = 0; n < 40; n++) table.insert(n, 5_000 + n);
+      expect(slotsIn(table, point)).toEqual([]);
+      expect(table.successor(point)).not.toBe(point);
     }
   });
 
