@@ -10,6 +10,13 @@ import { createLabelCap } from './label-cap.ts';
 const RPC_BUCKETS = [0.5e-3, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5, 5, 10];
 const COMMIT_BUCKETS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 500e-3, 1];
 
+/** Gauges of prom-client that are named like counters, which promtool refuses; each repeats the sum of another. */
+const MISNAMED_DEFAULTS = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
 export interface PlaneMetrics {
   /** `code` is `ok` or a Connect code name. */
   observeRpc(method: string, code: string, seconds: number): void;
@@ -22,6 +29,7 @@ export function createPlaneMetrics(version: string, snapshot: () => Promise<Gate
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
   const rpc = new Histogram({
     name: 'sallyport_rpc_duration_seconds',
     help: 'Duration of control calls.',

@@ -118,6 +118,7 @@ function keep(section: FieldSection, field: keyof KnownFields, value: string): v
 
 /** Removes the lines that Connection names (RFC 9110 section 7.6.1). */
 function withoutNominated(section: FieldSection): FieldSection | FieldError {
+  if (HARMLESS_OPTIONS.has(section.connection!.toLowerCase())) return section;
   let nominated: Set<string> | null = null;
   for (const option of section.connection!.split(',')) {
     const name = option.trim().toLowerCase();

@@ -7,7 +7,7 @@
  * an IPv4 address in any spelling that a resolver would take for one, made
  * canonical (`127.1`, `0x7f.1` → `127.0.0.1`), or `[IPv6]`, made canonical.
  */
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 export interface Target {
   /** Lower-case name, dotted IPv4, or IPv6 without brackets. */
@@ -108,6 +108,7 @@ function endsInNumber(name: string): boolean {
 }
 
 function canonicalIpv4(name: string): string | null {
+  if (isIPv4(name)) return name;
   return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : null;
 }
 

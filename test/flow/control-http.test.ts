@@ -189,7 +189,7 @@ test('the metrics page has the published names and passes promtool', async () =>
     (error: { code?: unknown; stdout?: string; stderr?: string }) =>
       error.code === 'ENOENT' ? '' : `${error.stdout}${error.stderr}`,
   );
-  expect(problems.split('\n').filter((line) => line.includes('sallyport'))).toEqual([]);
+  expect(problems).toBe('');
 });
 
 test.each([1, 2, 3, 4, 17])('a request whose first bytes come %i at a time is served all the same', async (size) => {

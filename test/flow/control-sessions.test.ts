@@ -115,6 +115,7 @@ test.each([[{ host: '198.51.100.1' }], [{ port: 9 }], [{ scheme: 'https' }]])(
     const session = await create({ username: 'u', password: 'old' });
     const answer = await update(session, elsewhere);
     expect(answer.json.code).toBe('failed_precondition');
+    expect(answer.json.message).toContain('password: must be given again');
     expect((await update(session, { ...elsewhere, password: '' })).json.code).toBe('failed_precondition');
     expect((await update(session, { ...elsewhere, password: 'new' })).status).toBe(200);
     expect(lastChange()).toMatchObject({ session: { password: 'new', endpoint: elsewhere } });
@@ -134,9 +135,8 @@ test('labels and username are cleared by name, and a password keeps its username
 });
 
 test('a list walk by cursor meets every session once, in id order, newest last', async () => {
-  const { poolId } = (await rig.ok(`${SESSIONS}/CreatePool`, { workspaceId: rig.made.workspaceId, name: 'walk' })).pool
-    ? { poolId: (await rig.ok(`${SESSIONS}/ListPools`, { workspaceId: rig.made.workspaceId })).poolIds.at(-1) }
-    : { poolId: '' };
+  const named = { workspaceId: rig.made.workspaceId, name: 'walk' };
+  const poolId = (await rig.ok(`${SESSIONS}/CreatePool`, named)).pool.id;
   const made: string[] = [];
   for (let i = 0; i < 7; i++) made.push((await create({ poolId })).id);
   const seen: string[] = [];

@@ -129,7 +129,7 @@ describe('refused', () => {
     ['half a head, then silence', 'HTTP/1.1 200 OK\r\nA:', 'keep', 'upstream_reply_timeout'],
     ['nothing at all', '', 'keep', 'upstream_reply_timeout'],
     ['an interim reply, then silence', 'HTTP/1.1 100 Continue\r\n\r\n', 'keep', 'upstream_reply_timeout'],
-  ] as const)('%s → %s%s', async (_, octets, end, cause) => {
+  ] as const)('%s', async (_, octets, end, cause) => {
     reply(octets, end);
     const client = await converse(rig.port, rig.head('CONNECT a.test:443'));
     expect(client.text.split('\r\n')[0]).toBe(`HTTP/1.1 ${CAUSES[cause].status} ${cause}`);

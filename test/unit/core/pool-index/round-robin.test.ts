@@ -51,6 +51,17 @@ describe('round robin', () => {
     expect(tally(pool, 60).size).toBe(60);
   });
 
+  it('goes on where it was when a provider that had its turns in this round is disabled', () => {
+    const directory = directoryOf([putPool(1), ...[1, 2, 3].map((n) => putProvider(provider(n)))]);
+    for (let n = 0; n < 9; n++) directory.apply(putSession(n, { providerId: providerId(1 + Math.floor(n / 3)) }));
+    const pool = poolIn(directory, 1);
+    const before = tally(pool, 4);
+    directory.apply(putProvider(provider(1, { enabled: false })));
+    const rest = tally(pool, 5);
+    expect(rest.size).toBe(5);
+    expect([...rest.keys()].filter((id) => before.has(id))).toEqual([]);
+  });
+
   it('neither skips nor favours a session that stays by more than one turn, whatever comes and goes', () => {
     // Six stay, dealt to two providers; 10–19 come and go at three, some of them before those that stay.
     const at = (n: number) => ({ providerId: providerId(1 + (n % 3)) });
