@@ -20,7 +20,7 @@ export type ControlMethods = {
   start: () => Promise<{ controlUrl: string; bootstrapped: Bootstrap | null }>;
   /** The gateway's listeners are open: ready. */
   ready: () => void;
-  /** Not ready any more; reads and metrics go on. */
+  /** Not ready any more: calls are refused as unavailable; metrics and probes go on. */
   drain: () => void;
   /** Ends everything of this thread. */
   close: () => Promise<void>;

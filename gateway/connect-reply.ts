@@ -5,6 +5,7 @@
  */
 import type { Cause } from '../src/core/cause.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
+import type { Route } from '../src/core/model.ts';
 import { parseReplyHead } from './http1/reply-head.ts';
 
 export class ConnectReply {
@@ -45,9 +46,15 @@ export class ConnectReply {
 
 function verdictOf(status: number): 'open' | Cause {
   if (status < 300) return 'open';
-  if (status === 407) return 'upstream_auth_failed';
+  // Nobody but the upstream answers a CONNECT, so that its 401 (tinyproxy) refuses our credential like a 407.
+  if (status === 407 || status === 401) return 'upstream_auth_failed';
   if (status >= 500) return 'target_unreachable';
   return status >= 400 ? 'upstream_denied_target' : 'upstream_protocol';
+}
+
+/** The cause when the connection ended before a reply: the embedded exit closes without a word when it cannot reach a target. */
+export function unanswered(route: Route, cause: Cause): Cause {
+  return route.tunnelled && cause === 'upstream_reset' ? 'target_unreachable' : cause;
 }
 
 /** The CONNECT that we send: built from checked parts, nothing of the client's head in it (K17, K18). */

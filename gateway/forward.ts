@@ -12,7 +12,7 @@
 import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
-import { ConnectReply, connectRequest } from './connect-reply.ts';
+import { ConnectReply, connectRequest, unanswered } from './connect-reply.ts';
 import type { GatewayContext } from './context.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
@@ -158,6 +158,7 @@ export class Forward implements UpstreamOwner {
       this.#sent = false;
       return this.#dial();
     }
+    if (this.#connectReply !== null) return this.#fail(unanswered(this.#route, cause));
     this.#fail(this.#reply !== null && cause !== 'idle_timeout' ? 'response_truncated' : cause);
   }
 

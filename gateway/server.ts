@@ -40,8 +40,6 @@ const MAX_STICKY_OVERRIDES = 100_000;
 const STICKY_SLICE_MS = 2;
 /** Event-loop delay is sampled at this interval; the interval itself is no delay. */
 const DELAY_SAMPLE_MS = 10;
-/** Sessions of deleted providers are cleared a slice at a time, this often. */
-const STEP_MS = 50;
 /** At the end of a drain, tunnels get this long to read what is written before they are reset. */
 const LAST_WORDS_MS = 1_500;
 
@@ -68,7 +66,6 @@ export class Gateway {
   readonly #changes = new Map<Change['kind'], number>();
   readonly #applySeconds = new Histogram(APPLY_BUCKETS);
   readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
-  readonly #step: NodeJS.Timeout;
   #onEmpty: (() => void) | null = null;
 
   private constructor(options: GatewayOptions, context: GatewayContext, exit: LocalExitServer) {
@@ -77,7 +74,6 @@ export class Gateway {
     this.#exit = exit;
     this.#delay = monitorEventLoopDelay({ resolution: DELAY_SAMPLE_MS });
     this.#delay.enable();
-    this.#step = setInterval(() => context.directory.step(), STEP_MS).unref();
     context.directory.onRouteRetired = (route) => context.retire(route);
     context.directory.onScopeRetired = () => context.retireStale();
   }
@@ -117,6 +113,7 @@ export class Gateway {
     for (const change of changes) {
       directory.apply(change);
       if (change.kind === 'key-put' || change.kind === 'key-gone') credentials.forget();
+      if (change.kind === 'provider-gone') this.#clearDropped();
       const after = clock.monotonicMs();
       this.#applySeconds.observe((after - before) / 1_000);
       this.#changes.set(change.kind, (this.#changes.get(change.kind) ?? 0) + 1);
@@ -246,8 +243,12 @@ export class Gateway {
     this.#context.upstreams.close();
     this.#context.deadlines.close();
     this.#delay.disable();
-    clearInterval(this.#step);
     await this.#exit.close();
+  }
+
+  /** The sessions of a deleted provider are cleared a slice a turn, beside the traffic. */
+  #clearDropped(): void {
+    if (this.#context.directory.step()) setImmediate(() => this.#clearDropped());
   }
 
   #accept(socket: Socket): void {

@@ -12,7 +12,7 @@
 import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
-import { ConnectReply, connectRequest } from './connect-reply.ts';
+import { ConnectReply, connectRequest, unanswered } from './connect-reply.ts';
 import type { Cuttable, GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
@@ -124,7 +124,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   }
 
   onClosed(cause: Cause, connection: UpstreamConnection): void {
-    if (!this.#joined) return this.#refuse(cause);
+    if (!this.#joined) return this.#refuse(unanswered(this.#route, cause));
     if (!endedWell(connection.socket)) {
       this.#cause ??= cause;
       this.#client.socket.resetAndDestroy();

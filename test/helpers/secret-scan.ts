@@ -12,7 +12,7 @@ interface Needle {
 }
 
 /** Shorter pieces would be found by chance. */
-const MIN_NEEDLE_BYTES = 12;
+const MIN_NEEDLE_BYTES = 10;
 
 export class SecretScan {
   readonly #needles: Needle[] = [];
@@ -50,7 +50,9 @@ export class SecretScan {
 /** What of the secret's base64 stays the same whatever stands around it, for each offset modulo 3. */
 function base64Forms(bytes: Buffer): (readonly [string, Buffer])[] {
   return [0, 1, 2].flatMap((offset) => {
-    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64').replace(/=+$/, '');
+    const text = Buffer.concat([Buffer.alloc(offset), bytes])
+      .toString('base64')
+      .replace(/=+$/, '');
     // The first characters carry bits of what precedes, the last one may carry bits of what follows.
     const stable = text.slice(offset === 0 ? 0 : offset + 1, (offset + bytes.length) % 3 === 0 ? undefined : -1);
     const urlSafe = stable.replaceAll('+', '-').replaceAll('/', '_');

@@ -7,10 +7,14 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, freePort } from '../../bench/lib/stage.ts';
+import type { CredentialedUpstream } from './credentialed-upstream.ts';
 import { Program } from './program.ts';
-import type { CredentialedUpstream } from './upstream-proxy.ts';
 
-const HELPERS = ['/usr/lib/squid/basic_ncsa_auth', '/usr/lib64/squid/basic_ncsa_auth', '/usr/libexec/squid/basic_ncsa_auth'];
+const HELPERS = [
+  '/usr/lib/squid/basic_ncsa_auth',
+  '/usr/lib64/squid/basic_ncsa_auth',
+  '/usr/libexec/squid/basic_ncsa_auth',
+];
 const squid = findProgram('squid');
 const helper = HELPERS.find(existsSync);
 
@@ -56,6 +60,7 @@ export async function startSquid(accounts: ReadonlyMap<string, string>): Promise
   return {
     port,
     namesUsers: true,
+    refusesPlainWith: 407,
     log: () => (existsSync(log) ? readFileSync(log, 'latin1') : ''),
     async close() {
       await program.close();

@@ -6,8 +6,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, freePort } from '../../bench/lib/stage.ts';
+import type { CredentialedUpstream } from './credentialed-upstream.ts';
 import { Program } from './program.ts';
-import type { CredentialedUpstream } from './upstream-proxy.ts';
 
 const tinyproxy = findProgram('tinyproxy');
 
@@ -34,6 +34,7 @@ export async function startTinyproxy(accounts: ReadonlyMap<string, string>): Pro
   return {
     port,
     namesUsers: false,
+    refusesPlainWith: 401,
     log: () => (existsSync(log) ? readFileSync(log, 'latin1') : '') + program.output,
     async close() {
       await program.close();

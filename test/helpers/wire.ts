@@ -36,7 +36,7 @@ export async function startRecordingUpstream(behaviour: Behaviour = answerOk): P
   const connections: Recorded[] = [];
   const sockets = new Set<Socket>();
   let current = behaviour;
-  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const recorded: Recorded = { socket, text: '' };
     connections.push(recorded);
     sockets.add(socket);

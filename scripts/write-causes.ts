@@ -1,0 +1,46 @@
+/**
+ * Writes `docs/causes.md` from the catalogue of causes, so that the page cannot
+ * say anything else than the gateway does.
+ *
+ *   node scripts/write-causes.ts            writes the page
+ *   node scripts/write-causes.ts --check    exits 1 when the page is not what would be written
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type CauseRow, CAUSES } from '../src/core/cause.ts';
+
+const PAGE = new URL('../docs/causes.md', import.meta.url);
+
+const INTRODUCTION = `# Causes
+
+Every way in which a proxied request can end other than well. The cause is the reason phrase of the answer
+(\`HTTP/1.1 502 upstream_auth_failed\`), the \`details\` of \`Proxy-Status\` (RFC 9209), the field \`cause\` of the log line, and the
+label \`cause\` of \`proxies_gateway_causes_total\`. The body of an answer is the sentence given here, and nothing else.
+
+- **Status** \`cut\`: the response had begun, or nobody is left to answer; the connection is ended so that it cannot be taken for a whole response.
+- **Whose**: who can do something about it.
+- **Moves**: another session may cure it.
+- **Harms**: what it counts against, when the health of sessions is judged.
+- Some requests get a more exact number for the same cause: \`head_too_large\` is 414 when the request line takes up the room,
+  \`method_unsupported\` is 405 for TRACE, \`bad_request\` is 501 for a transfer coding that we do not know.
+
+This page is written by \`node scripts/write-causes.ts\` from \`src/core/cause.ts\`.
+`;
+
+/** The whole page, ending in a newline. */
+export function causesPage(): string {
+  const rows = Object.entries<CauseRow>(CAUSES).map(
+    ([cause, { status, fault, moves, harms, error, sentence }]) =>
+      `| \`${cause}\` | ${status === 0 ? 'cut' : status} | ${fault} | ${moves ? 'yes' : 'no'} | ${harms ?? '–'} | ${error === null ? '–' : `\`${error}\``} | ${sentence} |`,
+  );
+  const head = '| Cause | Status | Whose | Moves | Harms | `Proxy-Status` error | Sentence |\n| --- | --- | --- | --- | --- | --- | --- |';
+  return `${INTRODUCTION}\n${head}\n${rows.join('\n')}\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (!process.argv.includes('--check')) writeFileSync(PAGE, causesPage());
+  else if (readFileSync(PAGE, 'utf8') !== causesPage()) {
+    console.error('docs/causes.md is not what src/core/cause.ts says: run node scripts/write-causes.ts');
+    process.exitCode = 1;
+  }
+}

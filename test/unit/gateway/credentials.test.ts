@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { Credentials, isRejection } from '../../../gateway/credentials.ts';
+import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../../../src/core/model.ts';
+
+const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
+
+function setUp(fields: Partial<ApiKeyState> = {}) {
+  const keys = new Map<string, ApiKeyState>();
+  const hash = createHash('sha256').update('key').digest('hex');
+  keys.set(hash, { id: 'k' as ApiKeyId, workspaceId: 'w' as WorkspaceId, hash, mayUseGateway: true, expiresAtMs: null, ...fields });
+  const clock = { now: 1_000, nowMs: () => clock.now, monotonicMs: () => clock.now };
+  let lookUps = 0;
+  const credentials = new Credentials((wanted) => {
+    lookUps++;
+    return keys.get(wanted);
+  }, clock);
+  return { keys, clock, credentials, lookUps: () => lookUps };
+}
+
+test('an answer is kept for the same header text, and forgotten on request', () => {
+  const { credentials, keys, lookUps } = setUp();
+  for (let i = 0; i < 3; i++) expect(credentials.identify(basic('web:key'), null)).toMatchObject({ selector: { pool: 'web' } });
+  expect(lookUps()).toBe(1);
+  keys.clear();
+  credentials.forget();
+  expect(credentials.identify(basic('web:key'), null)).toEqual({ reason: 'unknown' });
+});
+
+test('expiry is looked at on every request, to the millisecond', () => {
+  const { credentials, clock } = setUp({ expiresAtMs: 2_000 });
+  clock.now = 1_999;
+  expect(isRejection(credentials.identify(basic('web:key'), null))).toBe(false);
+  clock.now = 2_000;
+  expect(credentials.identify(basic('web:key'), null)).toEqual({ reason: 'expired' });
+});
+
+test.each([
+  [null, 'missing'],
+  ['', 'malformed'],
+  ['Basic', 'malformed'],
+  [basic('no colon'), 'malformed'],
+  [basic(':'), 'malformed'],
+  ['Digest x', 'malformed'],
+  ['Bearer key key', 'malformed'],
+  [`Basic ${'A'.repeat(1_400)}`, 'malformed'],
+  ['Bearer other', 'unknown'],
+  [basic('web:key '), 'unknown'],
+  [basic('key:web'), 'unknown'],
+])('%j is rejected as %s', (header, reason) => {
+  expect(setUp().credentials.identify(header, null)).toEqual({ reason });
+});
+
+test('a key without the permission is rejected, and so is a selector that is too long', () => {
+  expect(setUp({ mayUseGateway: false }).credentials.identify('Bearer key', null)).toEqual({ reason: 'forbidden' });
+  expect(setUp().credentials.identify('Bearer key', `session=${'a'.repeat(9_000)}`)).toMatchObject({ selector: null });
+});
+
+test('selectors that are refused do not fill the table', () => {
+  const { credentials, lookUps } = setUp();
+  for (let i = 0; i < 3; i++) expect(credentials.identify('Bearer key', 'nonsense')).toMatchObject({ selector: null });
+  expect(lookUps()).toBe(3);
+});

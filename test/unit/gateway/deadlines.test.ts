@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Deadline, Deadlines } from '../../../gateway/deadlines.ts';
+
+const TICK = 100;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('however it is re-armed, an entry fires never early and at most one tick late', () => {
+  const step = fc.record({ arm: fc.option(fc.integer({ min: 1, max: 120_000 }), { freq: 4 }), wait: fc.integer({ min: 0, max: 70_000 }) });
+  fc.assert(
+    fc.property(fc.nat(99), fc.array(step, { minLength: 1, maxLength: 12 }), (phase, steps) => {
+      const wheel = new Deadlines();
+      // Another entry keeps the wheel turning, so that arming falls anywhere within a tick.
+      new Deadline(wheel, () => undefined).arm(2_000_000);
+      vi.advanceTimersByTime(phase);
+      let due: number | null = null;
+      const entry = new Deadline(wheel, () => {
+        expect(due).not.toBe(null);
+        expect(Date.now()).toBeGreaterThanOrEqual(due!);
+        expect(Date.now()).toBeLessThanOrEqual(due! + TICK + 100);
+        due = null;
+      });
+      for (const { arm, wait } of steps) {
+        if (arm === null) entry.disarm();
+        else entry.arm(arm);
+        due = arm === null ? null : Date.now() + arm;
+        vi.advanceTimersByTime(wait);
+        // What should have fired by now has.
+        if (due !== null) expect(Date.now()).toBeLessThanOrEqual(due + TICK + 100);
+      }
+      wheel.close();
+    }),
+    { numRuns: 150 },
+  );
+});
+
+describe('a wheel', () => {
+  test('fires an entry that was re-armed to sooner in time, and once', () => {
+    const wheel = new Deadlines();
+    const fired = vi.fn();
+    const entry = new Deadline(wheel, fired);
+    entry.arm(60_000);
+    vi.advanceTimersByTime(1_000);
+    entry.arm(500);
+    vi.advanceTimersByTime(700);
+    expect(fired).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(120_000);
+    expect(fired).toHaveBeenCalledTimes(1);
+    expect(wheel.size).toBe(0);
+  });
+
+  test('stops its tick when it is empty, and starts it again', () => {
+    const wheel = new Deadlines();
+    const entry = new Deadline(wheel, () => undefined);
+    expect(vi.getTimerCount()).toBe(0);
+    entry.arm(300);
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersByTime(500);
+    expect(vi.getTimerCount()).toBe(0);
+    entry.arm(300);
+    expect(vi.getTimerCount()).toBe(1);
+    wheel.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('holds few entries for a connection that is re-armed on and on', () => {
+    const wheel = new Deadlines();
+    const entry = new Deadline(wheel, () => undefined);
+    for (let i = 0; i < 10_000; i++) {
+      entry.arm(60_000);
+      entry.arm(10_000);
+      vi.advanceTimersByTime(20);
+    }
+    expect(wheel.size).toBeLessThan(10);
+    entry.release();
+    vi.advanceTimersByTime(120_000);
+    expect(wheel.size).toBe(0);
+  });
+
+  test('lets go of the owner of a released entry at once', () => {
+    const wheel = new Deadlines();
+    const fire = (): void => undefined;
+    const entry = new Deadline(wheel, fire);
+    entry.arm(10_000);
+    entry.release();
+    expect(entry.fire).not.toBe(fire);
+    wheel.close();
+  });
+});
