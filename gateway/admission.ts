@@ -12,8 +12,12 @@ import type { GatewayContext } from './context.ts';
 import { isRejection } from './credentials.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestHead } from './http1/request-head.ts';
+import { OURSELVES } from './http1/target.ts';
 
-/** Takes a request through the phases: null when `exchange.route` is set and may be dialled, else the cause. */
+/**
+ * Takes a request through the phases: null when `exchange.route` is set and may be
+ * dialled, or left null for a request to ourselves; else the cause.
+ */
 export function admit(context: GatewayContext, head: RequestHead, exchange: Exchange): Cause | null {
   exchange.stage = 'authenticate';
   const identity = context.credentials.identify(head.proxyAuthorization, head.proxySelector);
@@ -23,6 +27,7 @@ export function admit(context: GatewayContext, head: RequestHead, exchange: Exch
   }
   const { key, selector } = identity;
   exchange.key = key;
+  if (head.target === OURSELVES) return null;
 
   exchange.stage = 'select';
   if (selector === null) return 'selector_invalid';

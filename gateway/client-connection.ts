@@ -15,7 +15,8 @@ import { Deadline } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import { Forward, type ForwardClient } from './forward.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-head.ts';
-import { answerOf } from './respond.ts';
+import { OURSELVES } from './http1/target.ts';
+import { allowed, answerOf } from './respond.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
 
 /** The phases between a head and its relay; `server.ts` passes them in. A route's exchange, or the cause it ended with. */
@@ -43,6 +44,8 @@ export class ClientConnection implements ForwardClient, TunnelClient {
   #tunnel: Tunnel | null = null;
   #ended = false;
   #discarded = 0;
+  /** While lingering: octets of ours that the kernel had taken when last looked at. */
+  #flushed = -1;
 
   constructor(
     context: GatewayContext,
@@ -199,7 +202,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
       this.#context,
       connect ? 'connect' : 'forward',
       head.method,
-      head.target,
+      head.target === OURSELVES ? null : head.target,
       this.#address,
     );
     const cause = this.#admit(head, exchange);
@@ -210,13 +213,14 @@ export class ClientConnection implements ForwardClient, TunnelClient {
       const clean = head.body === 0 && this.#pending === null;
       return this.#answer(exchange, cause, retry && clean && head.keepAlive && !this.#context.draining);
     }
+    if (exchange.route === null) return this.#answerOptions(exchange, head);
     if (connect) {
       this.#state = 'opening';
-      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange, exchange.route!);
+      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange, exchange.route);
       return this.#tunnel.start();
     }
     this.#state = 'forwarding';
-    this.#forward = new Forward(this.#context, this, head, exchange, exchange.route!);
+    this.#forward = new Forward(this.#context, this, head, exchange, exchange.route);
     this.#forward.start();
     if (this.#pending !== null) this.socket.pause();
   }
@@ -229,6 +233,16 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     exchange.bytesIn += text.length;
     this.socket.write(text, 'latin1');
     exchange.finish(cause);
+    this.#nextHead(keepAlive);
+  }
+
+  #answerOptions(exchange: Exchange, head: RequestHead): void {
+    const keepAlive = head.body === 0 && head.keepAlive && !this.#context.draining;
+    const text = allowed(exchange, !keepAlive);
+    exchange.status = 200;
+    exchange.bytesIn += text.length;
+    this.socket.write(text, 'latin1');
+    exchange.finish(null);
     this.#nextHead(keepAlive);
   }
 
@@ -247,10 +261,19 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     this.#state = 'lingering';
     this.#pending = null;
     this.#discarded = 0;
-    this.socket.end();
-    if (this.#ended) return;
-    this.socket.resume();
+    this.#flushed = -1;
+    this.socket.resume().end();
     this.#deadline.arm(LINGER_MS);
+  }
+
+  /** A slow reader is still being written to and has the time of any response; one that stands still is reset. */
+  #lingered(): void {
+    const { socket } = this;
+    if (socket.writableFinished) return void socket.destroy();
+    const flushed = socket.bytesWritten - socket.writableLength;
+    if (flushed === this.#flushed) return void socket.resetAndDestroy();
+    this.#flushed = flushed;
+    this.#deadline.arm(this.#context.limits.responseIdleMs);
   }
 
   readonly #onEnd = (): void => {
@@ -287,7 +310,11 @@ export class ClientConnection implements ForwardClient, TunnelClient {
         if (this.#pending === null) return void this.socket.end(() => this.socket.destroy());
         return this.#answer(new Exchange(this.#context, 'forward', '', null, this.#address), 'head_timeout', false);
       case 'forwarding':
+        // Paused by an upstream that takes no more: that is the upstream's deadline to keep, not the client's.
+        if (this.socket.isPaused()) return this.#deadline.arm(this.#context.limits.bodyIdleMs);
         return this.#forward!.abort('body_timeout');
+      case 'lingering':
+        return this.#lingered();
       default:
         this.socket.destroy();
     }

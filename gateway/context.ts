@@ -16,6 +16,8 @@ import type { UpstreamPool } from './upstream-pool.ts';
 
 /** Something live that a revocation or the end of a drain must be able to cut. */
 export interface Cuttable {
+  /** Hash of the API key it was opened with. */
+  readonly keyHash: string;
   /** Ends it now, visibly. */
   cut(cause: 'revoked' | 'draining'): void;
 }
@@ -115,6 +117,11 @@ export class GatewayContext {
     for (const route of [...this.#tunnels.keys()]) {
       if (!this.directory.isCurrent(route)) this.retire(route);
     }
+  }
+
+  /** A key was revoked: what was opened with it ends, in this turn (A10). */
+  revokeKey(hash: string): void {
+    for (const tunnel of [...this.tunnels()]) if (tunnel.keyHash === hash) tunnel.cut('revoked');
   }
 
   /** Every live tunnel, for the end of a drain. */

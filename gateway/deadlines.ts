@@ -10,7 +10,8 @@
  *   slot:   0    1    2    3   …  511   (511 ticks ahead at most; later ones
  *          [e]  []  [e,e] []       []    are visited and filed again)
  *
- * A deadline fires at most one tick (100 ms) late, never early.
+ * A deadline never fires early, and less than two ticks (200 ms) late: one for
+ * rounding up, one because arming falls somewhere within a tick.
  */
 
 const TICK_MS = 100;

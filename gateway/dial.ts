@@ -109,7 +109,11 @@ export class UpstreamConnection {
 
   readonly #onData = (chunk: Buffer): void => this.owner.onData(chunk, this);
   readonly #onDrain = (): void => this.owner.onDrain(this);
-  readonly #onEnd = (): void => this.owner.onEnd(this);
+  readonly #onEnd = (): void => {
+    // Only a handshake can be ended before it is done.
+    if (this.open) this.owner.onEnd(this);
+    else this.fail('upstream_tls');
+  };
 
   #secure(raw: Socket, timeoutMs: number): Socket {
     const { host } = this.route;

@@ -38,6 +38,12 @@ export function answerOf(cause: Cause, exchange: Exchange, options: AnswerOption
   return exchange.method === 'HEAD' ? head : head + body;
 }
 
+/** The answer to an OPTIONS about ourselves: what we allow. */
+export function allowed(exchange: Exchange, close: boolean): string {
+  const lines = `Allow: ${ALLOW}\r\nContent-Length: 0\r\n${identityLines(exchange, null)}`;
+  return `HTTP/1.1 200 OK\r\n${lines}Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n`;
+}
+
 /** Our three lines on every answer: request id, session once resolved, and RFC 9209 status. */
 export function identityLines(exchange: Exchange, cause: Cause | null): string {
   let lines = `Sallyport-Request-Id: ${exchange.id}\r\n`;

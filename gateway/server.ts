@@ -40,8 +40,8 @@ const MAX_STICKY_OVERRIDES = 100_000;
 const STICKY_SLICE_MS = 2;
 /** Event-loop delay is sampled at this interval; the interval itself is no delay. */
 const DELAY_SAMPLE_MS = 10;
-/** At the end of a drain, tunnels get this long to read what is written before they are reset. */
-const LAST_WORDS_MS = 1_500;
+/** After the grace, what was cut gets this long to be gone: more than a tunnel's last words, less than the second in which we must be. */
+const LAST_WORDS_MS = 700;
 
 /** A connection beyond the limit gets this long to read that it is turned away. */
 const TURNED_AWAY_MS = 1_000;
@@ -113,6 +113,8 @@ export class Gateway {
     for (const change of changes) {
       directory.apply(change);
       if (change.kind === 'key-put' || change.kind === 'key-gone') credentials.forget();
+      if (change.kind === 'key-gone') this.#context.revokeKey(change.hash);
+      if (change.kind === 'key-put' && !change.key.mayUseGateway) this.#context.revokeKey(change.key.hash);
       if (change.kind === 'provider-gone') this.#clearDropped();
       const after = clock.monotonicMs();
       this.#applySeconds.observe((after - before) / 1_000);
@@ -161,7 +163,6 @@ export class Gateway {
     };
   }
 
-  /** Everything counted since the start, and the gauges now. */
   /**
    * Sticky keys that a restart would move, as sessions were added since they were
    * chosen; `entries` null when nothing was put since `knownVersion`. Walks the
@@ -187,6 +188,7 @@ export class Gateway {
     this.#context.directory.restoreSticky(entries);
   }
 
+  /** Everything counted since the start, and the gauges now. */
   snapshot(): GatewaySnapshot {
     const { directory, counters, resolveSeconds } = this.#context;
     const delay = this.#delay;

@@ -31,6 +31,8 @@ export interface TunnelClient {
 
 /** Fractions of the idle time at which a silent tunnel is looked at: it is cut at most a quarter late. */
 const LOOKS = 4;
+/** At the end of a drain each side gets this long to end before it is reset. */
+const LAST_WORDS_MS = 500;
 
 export class Tunnel implements UpstreamOwner, Cuttable {
   readonly #context: GatewayContext;
@@ -40,6 +42,8 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   readonly #authority: string;
   readonly #reply: ConnectReply;
   readonly #deadline: Deadline;
+  /** Octets that earlier answers on the client's connection took; a 407, as a rule. */
+  readonly #writtenBefore: number;
   #upstream: UpstreamConnection | null = null;
   #joined = false;
   #over = false;
@@ -58,6 +62,11 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#authority = authorityOf(target.host, target.port);
     this.#reply = new ConnectReply(context.limits);
     this.#deadline = new Deadline(context.deadlines, () => this.#look());
+    this.#writtenBefore = client.socket.bytesWritten;
+  }
+
+  get keyHash(): string {
+    return this.#exchange.key!.hash;
   }
 
   start(): void {
@@ -79,8 +88,8 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     client.unpipe(upstream).resume().end();
     upstream.unpipe(client).resume().end();
     this.#halfClosed = true;
-    this.#endsAt = this.#context.clock.monotonicMs() + 1_000;
-    this.#deadline.arm(1_000);
+    this.#endsAt = this.#context.clock.monotonicMs() + LAST_WORDS_MS;
+    this.#deadline.arm(LAST_WORDS_MS);
   }
 
   /** The client's socket is gone; before the tunnel is open that cancels the attempt (K22). */
@@ -202,7 +211,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     const client = this.#client.socket;
     if (this.#joined) {
       exchange.pool!.tunnelsActive--;
-      exchange.bytesIn = client.bytesWritten;
+      exchange.bytesIn = client.bytesWritten - this.#writtenBefore;
       exchange.bytesOut = this.#upstream!.socket.bytesWritten;
     }
     this.#release();

@@ -7,7 +7,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type CauseRow, CAUSES } from '../src/core/cause.ts';
+import { CAUSES, type CauseRow } from '../src/core/cause.ts';
 
 const PAGE = new URL('../docs/causes.md', import.meta.url);
 
@@ -15,7 +15,7 @@ const INTRODUCTION = `# Causes
 
 Every way in which a proxied request can end other than well. The cause is the reason phrase of the answer
 (\`HTTP/1.1 502 upstream_auth_failed\`), the \`details\` of \`Proxy-Status\` (RFC 9209), the field \`cause\` of the log line, and the
-label \`cause\` of \`proxies_gateway_causes_total\`. The body of an answer is the sentence given here, and nothing else.
+label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sentence given here, and nothing else.
 
 - **Status** \`cut\`: the response had begun, or nobody is left to answer; the connection is ended so that it cannot be taken for a whole response.
 - **Whose**: who can do something about it.
@@ -33,7 +33,8 @@ export function causesPage(): string {
     ([cause, { status, fault, moves, harms, error, sentence }]) =>
       `| \`${cause}\` | ${status === 0 ? 'cut' : status} | ${fault} | ${moves ? 'yes' : 'no'} | ${harms ?? '–'} | ${error === null ? '–' : `\`${error}\``} | ${sentence} |`,
   );
-  const head = '| Cause | Status | Whose | Moves | Harms | `Proxy-Status` error | Sentence |\n| --- | --- | --- | --- | --- | --- | --- |';
+  const head =
+    '| Cause | Status | Whose | Moves | Harms | `Proxy-Status` error | Sentence |\n| --- | --- | --- | --- | --- | --- | --- |';
   return `${INTRODUCTION}\n${head}\n${rows.join('\n')}\n`;
 }
 

@@ -9,8 +9,9 @@
 import type { Cause } from '../../src/core/cause.ts';
 import type { GatewayLimits } from '../../src/core/limits.ts';
 import { type FieldSection, hasOption, parseContentLength, parseFields } from './fields.ts';
+import { forwardedOnce } from './max-forwards.ts';
 import { hasBareLineEnd, isToken, isVisible } from './octets.ts';
-import { canonicalHost, parseAbsoluteTarget, parseAuthorityTarget, type Target } from './target.ts';
+import { canonicalHost, OURSELVES, parseAbsoluteTarget, parseAuthorityTarget, type Target } from './target.ts';
 
 /** How a body is delimited: its length in bytes (0: none), or chunked. */
 export type BodyFraming = number | 'chunked';
@@ -125,8 +126,14 @@ function parseRequestLine(text: string, lineEnd: number): RequestLine | Refusal 
   }
   if (!isVisible(text, methodEnd + 1, targetEnd)) return BAD;
   const raw = text.slice(methodEnd + 1, targetEnd);
-  const target = method === 'CONNECT' ? parseAuthorityTarget(raw) : parseAbsoluteTarget(raw);
+  const target = parseTarget(method, raw);
   return target === null ? BAD : { method, target, minor: version === 'HTTP/1.1' ? 1 : 0 };
+}
+
+function parseTarget(method: string, raw: string): Target | null {
+  if (method === 'CONNECT') return parseAuthorityTarget(raw);
+  // Asterisk-form (RFC 9112 section 3.2.4) asks about the server as a whole, and that is us.
+  return method === 'OPTIONS' && raw === '*' ? OURSELVES : parseAbsoluteTarget(raw);
 }
 
 function assemble(line: RequestLine, fields: FieldSection, size: number): RequestHead | Refusal {
@@ -143,16 +150,17 @@ function assemble(line: RequestLine, fields: FieldSection, size: number): Reques
     expectContinue = body !== 0;
   }
   const { connection } = fields;
+  const onward = method === 'OPTIONS' ? forwardedOnce(fields.endToEnd) : fields.endToEnd;
   return {
     method,
     minor,
-    target: line.target,
+    target: onward === null ? OURSELVES : line.target,
     body,
     keepAlive: minor === 1 ? !hasOption(connection, 'close') : hasOption(connection, 'keep-alive'),
     expectContinue,
     proxyAuthorization: fields.proxyAuthorization,
     proxySelector: fields.proxySelector,
-    endToEnd: fields.endToEnd,
+    endToEnd: onward ?? fields.endToEnd,
     size,
   };
 }

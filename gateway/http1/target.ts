@@ -17,6 +17,9 @@ export interface Target {
   readonly path: string;
 }
 
+/** The gateway itself: `OPTIONS *`, or an OPTIONS that may not be forwarded. Compared by identity. */
+export const OURSELVES: Target = { host: '', port: 0, path: '*' };
+
 const MAX_HOST = 253;
 const HTTP_PREFIX = 'http://';
 

@@ -19,7 +19,8 @@ afterAll(async () => {
   await upstream.close();
 });
 
-const SENT = '5;name=value;q="x"\r\nhello\r\n00C;y\r\n\r\n 0\r\n\r\nworl\r\n1\r\nd\r\n000\r\nContent-Length: 50\r\nProxy-Authorization: x\r\n\r\n';
+const SENT =
+  '5;name=value;q="x"\r\nhello\r\n00C;y\r\n\r\n 0\r\n\r\nworl\r\n1\r\nd\r\n000\r\nContent-Length: 50\r\nProxy-Authorization: x\r\n\r\n';
 const TRAVELS = '5\r\nhello\r\n00C\r\n\r\n 0\r\n\r\nworl\r\n1\r\nd\r\n000\r\n\r\n';
 const DATA = 'hello\r\n 0\r\n\r\nworld';
 
@@ -48,7 +49,9 @@ test.each(['1.1', '1.0'])('towards an HTTP/%s client', async (version) => {
       if (text.endsWith('\r\n\r\n')) void sendSplit(socket, octets, at);
     });
     const client = await RawClient.connect(rig.port);
-    await client.send(rig.head('GET http://a.test/', ['Connection: close']).replace('HTTP/1.1', `HTTP/${version}`)).untilEnd();
+    await client
+      .send(rig.head('GET http://a.test/', ['Connection: close']).replace('HTTP/1.1', `HTTP/${version}`))
+      .untilEnd();
     const body = client.text.slice(client.text.indexOf('\r\n\r\n') + 4);
     expect(body, `cut at ${at}`).toBe(version === '1.1' ? TRAVELS : DATA);
     expect(client.failed, `cut at ${at}`).toBe(false);

@@ -5,8 +5,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CAUSES, type Cause } from '../../src/core/cause.ts';
 import type { GatewayLimits } from '../../src/core/limits.ts';
-import { POOL, startGatewayRig, type GatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
-import { answering, answerOk, echoTunnel, eventually, RawClient, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
+import { type GatewayRig, POOL, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
+import {
+  answering,
+  answerOk,
+  echoTunnel,
+  eventually,
+  RawClient,
+  type RecordingUpstream,
+  startRecordingUpstream,
+} from '../helpers/wire.ts';
 import { startBlackhole } from '../helpers/wire-blackhole.ts';
 import { type RecordedLog, recordedLog } from '../helpers/wire-log.ts';
 
@@ -57,18 +65,24 @@ async function openTunnel({ rig, upstream }: World, client: RawClient): Promise<
 
 const PRODUCED: Partial<Record<Cause, Produce>> = {
   bad_request: ask('GET /'),
-  head_too_large: ask('GET http://a.test/', Array.from({ length: 101 }, () => 'X: y')),
+  head_too_large: ask(
+    'GET http://a.test/',
+    Array.from({ length: 101 }, () => 'X: y'),
+  ),
   expect_unsupported: ask('POST http://a.test/', ['Content-Length: 2', 'Expect: y 100-continue']),
   version_unsupported: ({ client }) => void client.send('GET http://a.test/ HTTP/1.2\r\n\r\n'),
   method_unsupported: ask('BREW http://a.test/'),
   head_timeout: ({ client }) => void client.send('GET http://a.test/ HTTP/1.1\r\n'),
   body_timeout: ask('POST http://a.test/', ['Content-Length: 10'], 'hello'),
   auth_required: ({ client }) => void client.send('GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n'),
-  auth_failed: ({ client }) => void client.send('GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nProxy-Authorization: Basic eDp5\r\n\r\n'),
+  auth_failed: ({ client }) =>
+    void client.send('GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nProxy-Authorization: Basic eDp5\r\n\r\n'),
   selector_invalid: ({ rig, client }) => void client.send(rig.head('GET http://a.test/', [], 'default-session-')),
   pool_unknown: ({ rig, client }) => void client.send(rig.head('GET http://a.test/', [], 'nowhere')),
   pool_disabled: (world) => {
-    world.rig.gateway.apply([{ kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: false } }]);
+    world.rig.gateway.apply([
+      { kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: false } },
+    ]);
     return get(world);
   },
   loop_detected: (world) => {
@@ -176,7 +190,8 @@ describe('each cause, through the front door', () => {
       expect(client.text.split('\r\n')[0]).toBe(`HTTP/1.1 ${status} ${cause}`);
       expect(client.text).toContain(`\r\nProxy-Status: sallyport; error=${error}; details="${cause}"\r\n`);
       expect(client.text).toContain('\r\nContent-Type: text/plain\r\n');
-      expect(client.text).toMatch(new RegExp(`\r\nContent-Length: ${sentence.length + 1}\r\n[^]*\r\n\r\n${sentence}\n$`));
+      expect(client.text).toContain(`\r\nContent-Length: ${sentence.length + 1}\r\n`);
+      expect(client.text.split('\r\n\r\n')[1]).toBe(`${sentence}\n`);
       expect(client.text.includes('\r\nRetry-After: ')).toBe(fault === 'gateway');
     } else {
       // Cut: no answer of ours, and no clean end that could be taken for one.
@@ -185,9 +200,9 @@ describe('each cause, through the front door', () => {
       if (cause !== 'client_gone') expect(client.failed).toBe(true);
     }
     await eventually('it is counted', () => rig.counted(cause) === 1);
-    const lines = log.lines.filter(({ message, fields }) => message === 'request' && fields['cause'] === cause);
+    const lines = log.lines.filter(({ message, fields }) => message === 'request' && fields.cause === cause);
     expect(lines).toHaveLength(1);
-    if (status > 0) expect(lines[0]!.fields['status']).toBe(status);
+    if (status > 0) expect(lines[0]!.fields.status).toBe(status);
     const outcome = rig.gateway.snapshot().requests.filter(({ labels }) => labels[2] === fault);
     expect(outcome.reduce((sum, { value }) => sum + value, 0)).toBe(1);
     await after?.();

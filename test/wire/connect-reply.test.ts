@@ -6,7 +6,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CAUSES, type Cause } from '../../src/core/cause.ts';
 import { type GatewayRig, startGatewayRig } from '../helpers/gateway-rig.ts';
-import { converse, eventually, everySplit, RawClient, type RecordingUpstream, sendSplit, startRecordingUpstream } from '../helpers/wire.ts';
+import {
+  converse,
+  eventually,
+  everySplit,
+  RawClient,
+  type RecordingUpstream,
+  sendSplit,
+  startRecordingUpstream,
+} from '../helpers/wire.ts';
 
 let rig: GatewayRig;
 let upstream: RecordingUpstream;
@@ -50,8 +58,14 @@ describe('a tunnel opens on', () => {
     ['204', 'HTTP/1.1 204 No Content\r\n\r\n'],
     ['299', 'HTTP/1.1 299 x\r\n\r\n'],
     ['a length that means nothing here', 'HTTP/1.1 200 OK\r\nContent-Length: 123\r\n\r\n'],
-    ['two lengths and chunked', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n'],
-    ['100, 102 and 103 first', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 x\r\nA: b\r\n\r\nHTTP/1.1 103 y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'],
+    [
+      'two lengths and chunked',
+      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n',
+    ],
+    [
+      '100, 102 and 103 first',
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 x\r\nA: b\r\n\r\nHTTP/1.1 103 y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n',
+    ],
     ['16 interim replies first', `${'HTTP/1.1 100 Continue\r\n\r\n'.repeat(16)}HTTP/1.1 200 OK\r\n\r\n`],
   ])('%s', async (_, octets) => {
     reply(`${octets}SSH-2.0-x\r\n`);
@@ -79,7 +93,8 @@ describe('a tunnel opens on', () => {
 });
 
 describe('refused', () => {
-  const HTML = 'Content-Type: text/html\r\nSet-Cookie: canary=1\r\nLocation: http://canary/\r\nContent-Length: 6\r\n\r\ncanary';
+  const HTML =
+    'Content-Type: text/html\r\nSet-Cookie: canary=1\r\nLocation: http://canary/\r\nContent-Length: 6\r\n\r\ncanary';
   const cases: [string, string, Cause][] = [
     ['407', `HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm="canary"\r\n${HTML}`, 'upstream_auth_failed'],
     ['407 with length and chunked', `HTTP/1.1 407 x\r\nTransfer-Encoding: chunked\r\n${HTML}`, 'upstream_protocol'],
@@ -118,7 +133,9 @@ describe('refused', () => {
     expect(client.text).toContain(`Proxy-Status: sallyport; error=${error}; details="${cause}"`);
     expect(client.text).toMatch(new RegExp(`\r\n\r\n${sentence}\n$`));
     expect(client.text).not.toMatch(/canary|Proxy-Authenticate|Set-Cookie|Location/);
-    await eventually('the upstream connection is over', () => upstream.connections.every(({ socket }) => socket.destroyed));
+    await eventually('the upstream connection is over', () =>
+      upstream.connections.every(({ socket }) => socket.destroyed),
+    );
     client.close();
   });
 

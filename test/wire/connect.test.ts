@@ -93,7 +93,13 @@ describe('heads', () => {
 
   test('nothing of the client’s lines is in our CONNECT', async () => {
     const client = await RawClient.connect(rig.port);
-    const lines = ['User-Agent: canary', 'Cookie: canary', 'Authorization: canary', 'Connection: X-Foo', 'X-Foo: canary'];
+    const lines = [
+      'User-Agent: canary',
+      'Cookie: canary',
+      'Authorization: canary',
+      'Connection: X-Foo',
+      'X-Foo: canary',
+    ];
     await client
       .send(rig.head('CONNECT a.test:443', [...lines, ...Array.from({ length: 50 }, (_, i) => `X-${i}: canary`)]))
       .until((c) => c.text.includes('\r\n\r\n'));
@@ -157,13 +163,16 @@ describe('early data', () => {
     client.close();
   });
 
-  test.each(['403 Forbidden', '502 Bad Gateway'])('behind a %s it is dropped, never read as a request', async (status) => {
-    upstream.behave(({ socket }) => socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`));
-    const client = await converse(rig.port, rig.head('CONNECT a.test:443') + rig.head('GET http://evil.test/'));
-    expect(client.text).toMatch(/^HTTP\/1\.1 502 /);
-    expect(client.text.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
-    expect(upstream.received()).toBe(upstreamHead('a.test:443'));
-  });
+  test.each(['403 Forbidden', '502 Bad Gateway'])(
+    'behind a %s it is dropped, never read as a request',
+    async (status) => {
+      upstream.behave(({ socket }) => socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`));
+      const client = await converse(rig.port, rig.head('CONNECT a.test:443') + rig.head('GET http://evil.test/'));
+      expect(client.text).toMatch(/^HTTP\/1\.1 502 /);
+      expect(client.text.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
+      expect(upstream.received()).toBe(upstreamHead('a.test:443'));
+    },
+  );
 
   test('behind a 407 of ours it is dropped too', async () => {
     const wrong = rig.head('CONNECT a.test:443').replace(rig.authorization(), 'Basic eDp5');
@@ -231,7 +240,11 @@ test.each(['ends', 'resets'])('a client that %s before the reply cancels the att
   await eventually('the CONNECT is upstream', () => upstream.received().endsWith('\r\n\r\n'));
   if (way === 'ends') client.socket.end();
   else client.socket.resetAndDestroy();
-  await eventually('the upstream connection is over', () => upstream.connections.every((c) => c.socket.destroyed), 1_000);
+  await eventually(
+    'the upstream connection is over',
+    () => upstream.connections.every((c) => c.socket.destroyed),
+    1_000,
+  );
   await eventually('the client connection too', () => rig.gateway.holdings().clientConnections === 0, 1_000);
   client.close();
 });

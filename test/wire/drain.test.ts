@@ -1,7 +1,14 @@
 /** A drain (F10): announced, waited for, then cut; at its end nothing is open, tunnels included. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type GatewayRig, startGatewayRig } from '../helpers/gateway-rig.ts';
-import { answerOk, echoTunnel, eventually, RawClient, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
+import {
+  answerOk,
+  echoTunnel,
+  eventually,
+  RawClient,
+  type RecordingUpstream,
+  startRecordingUpstream,
+} from '../helpers/wire.ts';
 
 let rig: GatewayRig;
 let upstream: RecordingUpstream;
@@ -20,7 +27,9 @@ afterEach(async () => {
 
 async function openTunnels(n: number): Promise<RawClient[]> {
   const clients = await Promise.all(Array.from({ length: n }, () => RawClient.connect(rig.port)));
-  await Promise.all(clients.map((c) => c.send(rig.head('CONNECT a.test:443')).until(({ text }) => text.endsWith('\r\n\r\n'))));
+  await Promise.all(
+    clients.map((c) => c.send(rig.head('CONNECT a.test:443')).until(({ text }) => text.endsWith('\r\n\r\n'))),
+  );
   return clients;
 }
 
@@ -29,10 +38,10 @@ test('announced: keep-alive answers close, new tunnels are refused, open ones go
   rig.gateway.announceDrain();
   const client = await RawClient.connect(rig.port);
   await client.send(rig.head('GET http://a.test/')).untilEnd();
-  expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\nConnection: close\r\n\r\nok$/);
+  expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nConnection: close\r\n\r\nok$/);
   const late = await RawClient.connect(rig.port);
   await late.send(rig.head('CONNECT a.test:443')).untilEnd();
-  expect(late.text).toMatch(/^HTTP\/1\.1 503 draining\r\n[^]*\r\nRetry-After: \d+\r\n/);
+  expect(late.text).toMatch(/^HTTP\/1\.1 503 draining\r\n[\s\S]*\r\nRetry-After: \d+\r\n/);
   await tunnel!.send('still here').until((c) => c.text.endsWith('still here'));
   for (const one of [tunnel!, client, late]) one.close();
 });

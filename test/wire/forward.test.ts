@@ -24,7 +24,9 @@ test('a plain request goes upstream in absolute-form with the session credential
   expect(upstream.received()).toBe(
     `GET http://a.test/x?y=1 HTTP/1.1\r\nHost: a.test\r\nX-One: 1\r\nx-TWO:  2 \r\nProxy-Authorization: Basic ${Buffer.from('user-1:pass-1').toString('base64')}\r\n\r\n`,
   );
-  expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\nContent-Length: 2\r\nSallyport-Request-Id: [0-9a-f-]+\r\nSallyport-Session: 018f8c22-0000-7000-8000-000000000001\r\nProxy-Status: sallyport\r\n\r\nok$/);
+  expect(text).toMatch(
+    /^HTTP\/1\.1 200 OK\r\nContent-Length: 2\r\nSallyport-Request-Id: [0-9a-f-]+\r\nSallyport-Session: 018f8c22-0000-7000-8000-000000000001\r\nProxy-Status: sallyport\r\n\r\nok$/,
+  );
   client.close();
 });
 

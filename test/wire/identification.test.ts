@@ -15,10 +15,15 @@ const WEB = '018f8c21-2222-7c8c-8ddd-000000000003' as PoolId;
 let rig: GatewayRig;
 let upstream: RecordingUpstream;
 
-function putKey(raw: string, fields: { workspaceId?: WorkspaceId; mayUseGateway?: boolean; expiresAtMs?: number | null } = {}): void {
+function putKey(
+  raw: string,
+  fields: { workspaceId?: WorkspaceId; mayUseGateway?: boolean; expiresAtMs?: number | null } = {},
+): void {
   const id = `018f8c20-0000-7000-8000-${createHash('sha256').update(raw).digest('hex').slice(0, 12)}` as ApiKeyId;
   const hash = createHash('sha256').update(raw).digest('hex');
-  rig.gateway.apply([{ kind: 'key-put', key: { id, workspaceId: WORKSPACE, hash, mayUseGateway: true, expiresAtMs: null, ...fields } }]);
+  rig.gateway.apply([
+    { kind: 'key-put', key: { id, workspaceId: WORKSPACE, hash, mayUseGateway: true, expiresAtMs: null, ...fields } },
+  ]);
 }
 
 beforeAll(async () => {
@@ -40,7 +45,9 @@ afterAll(async () => {
 /** The answer's head to a GET with these lines. */
 async function ask(lines: string[]): Promise<string> {
   const client = await RawClient.connect(rig.port);
-  await client.send(['GET http://a.test/ HTTP/1.1', 'Host: a.test', ...lines, '', ''].join('\r\n')).until((c) => /\r\n\r\n[^]+/.test(c.text));
+  await client
+    .send(['GET http://a.test/ HTTP/1.1', 'Host: a.test', ...lines, '', ''].join('\r\n'))
+    .until((c) => /\r\n\r\n[\s\S]+/.test(c.text));
   client.close();
   return client.text;
 }
@@ -138,7 +145,8 @@ describe('the username', () => {
   test('a sticky key keeps its session, and a live token is that session', async () => {
     const first = sessionOf(await ask([basic(`default-session-abc:${KEY}`)]));
     for (let i = 0; i < 8; i++) expect(sessionOf(await ask([basic(`default-session-abc:${KEY}`)]))).toBe(first);
-    for (let n = 1; n <= 4; n++) expect(sessionOf(await ask([basic(`default-session-token-${n}:${KEY}`)]))).toBe(sessionId(n));
+    for (let n = 1; n <= 4; n++)
+      expect(sessionOf(await ask([basic(`default-session-token-${n}:${KEY}`)]))).toBe(sessionId(n));
   });
 });
 
@@ -146,14 +154,25 @@ describe('Proxy-Selector', () => {
   test('wins over the username and is never forwarded', async () => {
     const answer = await ask([basic(`default-session-token-1:${KEY}`), 'Proxy-Selector: session=token-3']);
     expect(sessionOf(answer)).toBe(sessionId(3));
-    expect(sessionOf(await ask([basic(`default:${KEY}`), 'proxy-selector: pool = web-eu ; SESSION=x']))).toBe(sessionId(9));
+    expect(sessionOf(await ask([basic(`default:${KEY}`), 'proxy-selector: pool = web-eu ; SESSION=x']))).toBe(
+      sessionId(9),
+    );
     expect(upstream.received()).not.toMatch(/selector/i);
   });
 
-  test.each(['', 'session', 'session=', 'session=a;session=b', 'pool=a;pool=b', 'pool=No', 'foo=bar', 'session=a b', `session=a;${' '.repeat(2_000)}`])(
-    '%j → selector_invalid',
-    async (value) => {
-      expect(await ask([basic(`default:${KEY}`), `Proxy-Selector: ${value}`])).toMatch(/^HTTP\/1\.1 400 selector_invalid\r\n/);
-    },
-  );
+  test.each([
+    '',
+    'session',
+    'session=',
+    'session=a;session=b',
+    'pool=a;pool=b',
+    'pool=No',
+    'foo=bar',
+    'session=a b',
+    `session=a;${' '.repeat(2_000)}`,
+  ])('%j → selector_invalid', async (value) => {
+    expect(await ask([basic(`default:${KEY}`), `Proxy-Selector: ${value}`])).toMatch(
+      /^HTTP\/1\.1 400 selector_invalid\r\n/,
+    );
+  });
 });

@@ -12,7 +12,13 @@ let upstream: RecordingUpstream;
 
 beforeAll(async () => {
   // Short, so that the entries of closed connections leave the wheel of deadlines within the test.
-  const limits = { headTimeoutMs: 3_000, keepAliveMs: 1_000, connectTimeoutMs: 2_000, connectReplyTimeoutMs: 3_000, tunnelIdleMs: 4_000 };
+  const limits = {
+    headTimeoutMs: 3_000,
+    keepAliveMs: 1_000,
+    connectTimeoutMs: 2_000,
+    connectReplyTimeoutMs: 3_000,
+    tunnelIdleMs: 4_000,
+  };
   rig = await startGatewayRig({ limits });
   upstream = await startRecordingUpstream(echoTunnel);
   rig.put(1, upstream.port);
@@ -35,7 +41,9 @@ test('2,000 tunnels, opened, held and closed in every way', { timeout: 60_000 },
   const clients: RawClient[] = [];
   for (let i = 0; i < 20; i++) {
     const more = await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(rig.port)));
-    await Promise.all(more.map((c) => c.send(rig.head('CONNECT a.test:443')).until(({ text }) => text.endsWith('\r\n\r\n'))));
+    await Promise.all(
+      more.map((c) => c.send(rig.head('CONNECT a.test:443')).until(({ text }) => text.endsWith('\r\n\r\n'))),
+    );
     clients.push(...more);
   }
   expect(rig.gateway.holdings()).toMatchObject({ clientConnections: 2_000, inFlight: 2_000, tunnels: 2_000 });

@@ -23,10 +23,14 @@ afterEach(async () => {
 
 test('a plain request reaches the target in origin-form, and nothing of any credential with it', async () => {
   const client = await RawClient.connect(rig.port);
-  await client.send(rig.head(`GET http://127.0.0.1:${target.port}/x?y`, ['X-One: 1'])).until((c) => c.text.endsWith('ok'));
+  await client
+    .send(rig.head(`GET http://127.0.0.1:${target.port}/x?y`, ['X-One: 1']))
+    .until((c) => c.text.endsWith('ok'));
   expect(target.received()).toBe(`GET /x?y HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nX-One: 1\r\n\r\n`);
   expect(client.text).toContain(`Sallyport-Session: ${sessionId(1)}`);
-  await client.send(rig.head(`OPTIONS http://127.0.0.1:${target.port}`)).until((c) => c.text.match(/ok/g)?.length === 2);
+  await client
+    .send(rig.head(`OPTIONS http://127.0.0.1:${target.port}`))
+    .until((c) => c.text.match(/ok/g)?.length === 2);
   expect(target.received()).toContain('OPTIONS * HTTP/1.1\r\n');
   expect(target.connections).toHaveLength(1);
   client.close();
@@ -54,15 +58,18 @@ test('a target that refuses is target_unreachable', async () => {
 });
 
 describe('the gateway itself is no target', () => {
-  test.each(['127.0.0.1', '127.1', '0.0.0.0', 'localhost', 'LOCALHOST.', 'a.localhost', '[::1]', '[::ffff:127.0.0.1]'])('%s', async (host) => {
-    for (const line of [`CONNECT ${host}:${rig.port}`, `GET http://${host}:${rig.port}/`]) {
-      const client = await RawClient.connect(rig.port);
-      await client.send(rig.head(line)).until((c) => c.text.includes('gateway.\n'));
-      expect(client.text).toMatch(/^HTTP\/1\.1 508 loop_detected\r\n/);
-      client.close();
-    }
-    expect(rig.gateway.holdings().clientConnections).toBeLessThanOrEqual(2);
-  });
+  test.each(['127.0.0.1', '127.1', '0.0.0.0', 'localhost', 'LOCALHOST.', 'a.localhost', '[::1]', '[::ffff:127.0.0.1]'])(
+    '%s',
+    async (host) => {
+      for (const line of [`CONNECT ${host}:${rig.port}`, `GET http://${host}:${rig.port}/`]) {
+        const client = await RawClient.connect(rig.port);
+        await client.send(rig.head(line)).until((c) => c.text.includes('gateway.\n'));
+        expect(client.text).toMatch(/^HTTP\/1\.1 508 loop_detected\r\n/);
+        client.close();
+      }
+      expect(rig.gateway.holdings().clientConnections).toBeLessThanOrEqual(2);
+    },
+  );
 });
 
 describe('the exit', () => {
@@ -75,7 +82,10 @@ describe('the exit', () => {
 
   test.each([
     ['no credential', ''],
-    ['a credential that is not ours', `Proxy-Authorization: Basic ${Buffer.from(`${sessionId(1)}~:guess`).toString('base64')}\r\n`],
+    [
+      'a credential that is not ours',
+      `Proxy-Authorization: Basic ${Buffer.from(`${sessionId(1)}~:guess`).toString('base64')}\r\n`,
+    ],
   ])('refuses %s', async (_, line) => {
     const authority = `127.0.0.1:${target.port}`;
     const client = await converse(exit.port, `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${line}\r\n`);
@@ -83,12 +93,18 @@ describe('the exit', () => {
     expect(target.connections).toHaveLength(0);
   });
 
-  test.each(['127.0.0.1', '[::ffff:127.0.0.1]', 'localhost'])('does not lead to one of our ports as %s', async (host) => {
-    own.guard(target.port);
-    const authority = `${host}:${target.port}`;
-    const credential = exit.authorizationFor(sessionId(1), null);
-    const client = await converse(exit.port, `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nProxy-Authorization: ${credential}\r\n\r\n`);
-    expect(client.text).toMatch(/^HTTP\/1\.1 (?:403|5\d\d) /);
-    expect(target.connections).toHaveLength(0);
-  });
+  test.each(['127.0.0.1', '[::ffff:127.0.0.1]', 'localhost'])(
+    'does not lead to one of our ports as %s',
+    async (host) => {
+      own.guard(target.port);
+      const authority = `${host}:${target.port}`;
+      const credential = exit.authorizationFor(sessionId(1), null);
+      const client = await converse(
+        exit.port,
+        `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nProxy-Authorization: ${credential}\r\n\r\n`,
+      );
+      expect(client.text).toMatch(/^HTTP\/1\.1 (?:403|5\d\d) /);
+      expect(target.connections).toHaveLength(0);
+    },
+  );
 });

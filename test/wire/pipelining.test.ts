@@ -4,7 +4,15 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type GatewayRig, startGatewayRig } from '../helpers/gateway-rig.ts';
-import { type Behaviour, converse, eventually, RawClient, type RecordingUpstream, startRecordingUpstream, turns } from '../helpers/wire.ts';
+import {
+  type Behaviour,
+  converse,
+  eventually,
+  RawClient,
+  type RecordingUpstream,
+  startRecordingUpstream,
+  turns,
+} from '../helpers/wire.ts';
 
 let rig: GatewayRig;
 let upstream: RecordingUpstream;
@@ -31,32 +39,36 @@ afterAll(async () => {
 });
 
 function bodiesOf(text: string): string[] {
-  return text.split(/HTTP\/1\.1 200 OK\r\n[^]*?\r\n\r\n/).slice(1);
+  return text.split(/HTTP\/1\.1 200 OK\r\n[\s\S]*?\r\n\r\n/).slice(1);
 }
 
 const numbers = Array.from({ length: 100 }, (_, i) => `n${i}`);
 
-test.each(['keeps its side open', 'ends its side'])('100 pipelined requests of a client that %s are answered in order', async (way) => {
-  const client = await RawClient.connect(rig.port);
-  client.send(numbers.map((n) => rig.head(`GET http://a.test/${n}`)).join(''));
-  if (way === 'ends its side') client.socket.end();
-  await client.until((c) => c.text.endsWith('n99'));
-  expect(bodiesOf(client.text)).toEqual(numbers);
-  expect(upstream.received().match(/^GET http:\/\/a\.test\/n\d+ HTTP\/1\.1$/gm)).toHaveLength(100);
-  if (way === 'ends its side') await client.untilEnd();
-  client.close();
-});
+test.each(['keeps its side open', 'ends its side'])(
+  '100 pipelined requests of a client that %s are answered in order',
+  async (way) => {
+    const client = await RawClient.connect(rig.port);
+    client.send(numbers.map((n) => rig.head(`GET http://a.test/${n}`)).join(''));
+    if (way === 'ends its side') client.socket.end();
+    await client.until((c) => c.text.endsWith('n99'));
+    expect(bodiesOf(client.text)).toEqual(numbers);
+    expect(upstream.received().match(/^GET http:\/\/a\.test\/n\d+ HTTP\/1\.1$/gm)).toHaveLength(100);
+    if (way === 'ends its side') await client.untilEnd();
+    client.close();
+  },
+);
 
 test('a body and the request behind it in one packet are two requests, each with its own credential', async () => {
-  const post = (auth: string): string => rig.head('POST http://a.test/p', ['Content-Length: 3']).replace(rig.authorization(), auth);
+  const post = (auth: string): string =>
+    rig.head('POST http://a.test/p', ['Content-Length: 3']).replace(rig.authorization(), auth);
   const client = await converse(rig.port, `${post(rig.authorization())}abc${post('Basic eDp5')}`);
-  expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\npHTTP\/1\.1 407 auth_failed\r\n/);
+  expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\npHTTP\/1\.1 407 auth_failed\r\n/);
   expect(upstream.received().match(/POST/g)).toHaveLength(1);
 });
 
 test('octets behind a body of length 0 are the next head, and refused', async () => {
   const client = await converse(rig.port, `${rig.head('POST http://a.test/p', ['Content-Length: 0'])}ZZZZ\x01\r\n\r\n`);
-  expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\npHTTP\/1\.1 400 bad_request\r\n/);
+  expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\npHTTP\/1\.1 400 bad_request\r\n/);
   expect(upstream.received()).not.toContain('ZZZZ');
 });
 
@@ -91,20 +103,24 @@ test('a failure of ours keeps a connection that may go on, and what was pipeline
   const client = await RawClient.connect(rig.port);
   client.send(rig.head('GET http://a.test/bad') + rig.head('GET http://a.test/good'));
   await client.until((c) => c.text.endsWith('good'));
-  expect(client.text).toMatch(/^HTTP\/1\.1 502 upstream_protocol\r\n[^]*\r\nConnection: keep-alive\r\n[^]*HTTP\/1\.1 200 OK\r\n/);
+  expect(client.text).toMatch(
+    /^HTTP\/1\.1 502 upstream_protocol\r\n[\s\S]*\r\nConnection: keep-alive\r\n[\s\S]*HTTP\/1\.1 200 OK\r\n/,
+  );
   client.close();
 });
 
 test('a failure of ours ends a connection whose request asked for that', async () => {
   upstream.behave(({ socket }) => socket.write('garbage\r\n\r\n'));
   const client = await converse(rig.port, rig.head('GET http://a.test/', ['Connection: close']));
-  expect(client.text).toMatch(/^HTTP\/1\.1 502 [^]*\r\nConnection: close\r\n/);
+  expect(client.text).toMatch(/^HTTP\/1\.1 502 [\s\S]*\r\nConnection: close\r\n/);
 });
 
 test('a 407 leaves the connection for the retry', async () => {
   const client = await RawClient.connect(rig.port);
-  await client.send('GET http://a.test/r HTTP/1.1\r\nHost: a.test\r\n\r\n').until((c) => c.text.includes('required.\n'));
-  expect(client.text).toMatch(/^HTTP\/1\.1 407 auth_required\r\n[^]*\r\nConnection: keep-alive\r\n/);
+  await client
+    .send('GET http://a.test/r HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    .until((c) => c.text.includes('required.\n'));
+  expect(client.text).toMatch(/^HTTP\/1\.1 407 auth_required\r\n[\s\S]*\r\nConnection: keep-alive\r\n/);
   expect(client.text).toContain('\r\nProxy-Authenticate: Basic realm="sallyport"\r\n');
   await client.send(rig.head('GET http://a.test/r')).until((c) => c.text.endsWith('r') && c.text.includes(' 200 '));
   client.text = '';
@@ -153,5 +169,9 @@ test('a client that went away while its request was under way takes the upstream
   await eventually('the request is upstream', () => upstream.received() !== '');
   client.socket.resetAndDestroy();
   await eventually('nothing is under way', () => rig.gateway.holdings().inFlight === 0, 1_000);
-  await eventually('the upstream connection is over', () => upstream.connections.every(({ socket }) => socket.destroyed), 1_000);
+  await eventually(
+    'the upstream connection is over',
+    () => upstream.connections.every(({ socket }) => socket.destroyed),
+    1_000,
+  );
 });

@@ -137,6 +137,44 @@ describe('request lines', () => {
   });
 });
 
+describe('OPTIONS and Max-Forwards (P14)', () => {
+  test.each([
+    ['*', []],
+    ['http://a.test/', ['Max-Forwards: 0']],
+  ])('OPTIONS %s with %j is answered here, to whoever has a key', async (target, lines) => {
+    const client = await RawClient.connect(rig.port);
+    await client.send(rig.head(`OPTIONS ${target}`, lines)).until((c) => c.text.endsWith('\r\n\r\n'));
+    expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\nAllow: GET, .*\r\nContent-Length: 0\r\n/);
+    expect(upstream.received()).toBe('');
+    await client.send(rig.head('GET http://a.test/')).until((c) => c.text.endsWith('ok'));
+    client.close();
+    const stranger = await RawClient.connect(rig.port);
+    await stranger
+      .send(`OPTIONS ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`)
+      .until((c) => c.text.includes('required.'));
+    expect(stranger.text).toMatch(/^HTTP\/1\.1 407 auth_required\r\n/);
+    stranger.close();
+  });
+
+  test.each([
+    ['OPTIONS', 'Max-Forwards: 7', 'Max-Forwards: 6'],
+    ['OPTIONS', 'max-forwards:\t10 ', 'max-forwards:\t9 '],
+    ['OPTIONS', 'Max-Forwards: x', 'Max-Forwards: x'],
+    ['GET', 'Max-Forwards: 0', 'Max-Forwards: 0'],
+  ])('%s with %j goes on with %j', async (method, sent, forwarded) => {
+    const client = await RawClient.connect(rig.port);
+    await client.send(rig.head(`${method} http://a.test/`, ['A: 1', sent, 'B: 2'])).until((c) => c.text.endsWith('ok'));
+    expect(upstream.received()).toContain(`\r\nA: 1\r\n${forwarded}\r\nB: 2\r\n`);
+    client.close();
+  });
+
+  test('only exactly the asterisk is that form', async () => {
+    for (const target of ['*/test', '**', '/']) {
+      expect(await statusLineOf(rig.head(`OPTIONS ${target}`))).toBe('HTTP/1.1 400 bad_request');
+    }
+  });
+});
+
 describe('Host', () => {
   const request = (version: string, hosts: string[]): string =>
     [`GET http://a.test/ ${version}`, ...hosts, `Proxy-Authorization: ${rig.authorization()}`, '', ''].join('\r\n');
@@ -172,7 +210,8 @@ describe('Expect (F13)', () => {
   test('of a 1.0 client is ignored and not forwarded', async () => {
     const head = rig.head('POST http://a.test/', ['Content-Length: 2', 'Expect: 100-continue']).replace('1.1', '1.0');
     upstream.behave(({ socket, text }) => {
-      if (text.endsWith('hi')) socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      if (text.endsWith('hi'))
+        socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
     });
     const client = await converse(rig.port, `${head}hi`);
     expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);

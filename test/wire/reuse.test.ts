@@ -3,9 +3,18 @@
  * and credential only, retried once when they turn out dead, and end with the
  * session they belong to (E14, E15, A09).
  */
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type GatewayRig, LOCAL, POOL, STATIC, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
-import { answering, answerOk, echoTunnel, eventually, RawClient, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
+import { type GatewayRig, KEY, LOCAL, POOL, STATIC, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
+import {
+  answering,
+  answerOk,
+  echoTunnel,
+  eventually,
+  RawClient,
+  type RecordingUpstream,
+  startRecordingUpstream,
+} from '../helpers/wire.ts';
 
 let rig: GatewayRig;
 let upstream: RecordingUpstream;
@@ -25,14 +34,18 @@ afterEach(async () => {
 
 async function get(username?: string): Promise<string> {
   client.text = '';
-  return client.send(rig.head('GET http://a.test/', [], username)).until((c) => /\r\n\r\n[^]+/.test(c.text));
+  return client.send(rig.head('GET http://a.test/', [], username)).until((c) => /\r\n\r\n[\s\S]+/.test(c.text));
 }
 
 /** The credentials that each upstream connection has seen. */
 function credentialsSeen(): string[][] {
-  return upstream.connections.map(({ text }) =>
-    [...new Set([...text.matchAll(/Proxy-Authorization: Basic (\S+)/g)].map(([, pair]) => Buffer.from(pair!, 'base64').toString()))],
-  );
+  return upstream.connections.map(({ text }) => [
+    ...new Set(
+      [...text.matchAll(/Proxy-Authorization: Basic (\S+)/g)].map(([, pair]) =>
+        Buffer.from(pair!, 'base64').toString(),
+      ),
+    ),
+  ]);
 }
 
 describe('a kept connection', () => {
@@ -55,7 +68,13 @@ describe('a kept connection', () => {
   test.each([
     ['the session is removed', () => rig.remove(1)],
     ['the session is disabled', () => rig.put(1, upstream.port, { enabled: false })],
-    ['its pool is disabled', () => rig.gateway.apply([{ kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: false } }])],
+    [
+      'its pool is disabled',
+      () =>
+        rig.gateway.apply([
+          { kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: false } },
+        ]),
+    ],
     ['its pool is gone', () => rig.gateway.apply([{ kind: 'pool-gone', poolId: POOL }])],
     ['its provider is gone', () => rig.gateway.apply([{ kind: 'provider-gone', providerId: STATIC }])],
   ])('is closed at once when %s', async (_, change) => {
@@ -91,7 +110,8 @@ describe('a kept connection that turns out dead', () => {
     upstream.behave((recorded, chunk) => {
       const requests = recorded.text.match(/HTTP\/1\.1\r\nHost/g)?.length ?? 0;
       if (requests > 1) recorded.socket.destroy();
-      else if (recorded.text.endsWith('\r\n\r\n') || recorded.text.endsWith('hi')) answerOk({ ...recorded, text: '\r\n\r\n' }, chunk);
+      else if (recorded.text.endsWith('\r\n\r\n') || recorded.text.endsWith('hi'))
+        answerOk({ ...recorded, text: '\r\n\r\n' }, chunk);
     });
   });
 
@@ -104,7 +124,9 @@ describe('a kept connection that turns out dead', () => {
   test('POST is not', async () => {
     await get();
     client.text = '';
-    await client.send(`${rig.head('POST http://a.test/', ['Content-Length: 2'])}hi`).until((c) => c.text.includes('early.\n'));
+    await client
+      .send(`${rig.head('POST http://a.test/', ['Content-Length: 2'])}hi`)
+      .until((c) => c.text.includes('early.\n'));
     expect(client.text).toMatch(/^HTTP\/1\.1 502 upstream_reset\r\n/);
     expect(upstream.connections).toHaveLength(1);
   });
@@ -124,6 +146,10 @@ describe('an open tunnel is cut within a second', () => {
   test.each([
     ['the session is removed', () => rig.remove(1)],
     ['the session is disabled', () => rig.put(1, upstream.port, { enabled: false })],
+    [
+      'the key is revoked',
+      () => rig.gateway.apply([{ kind: 'key-gone', hash: createHash('sha256').update(KEY).digest('hex') }]),
+    ],
     ['the session’s credential changes', () => rig.put(1, upstream.port, { password: 'changed' })],
     ['the pool is gone', () => rig.gateway.apply([{ kind: 'pool-gone', poolId: POOL }])],
     ['the provider is gone', () => rig.gateway.apply([{ kind: 'provider-gone', providerId: STATIC }])],

@@ -8,7 +8,14 @@ const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('bas
 function setUp(fields: Partial<ApiKeyState> = {}) {
   const keys = new Map<string, ApiKeyState>();
   const hash = createHash('sha256').update('key').digest('hex');
-  keys.set(hash, { id: 'k' as ApiKeyId, workspaceId: 'w' as WorkspaceId, hash, mayUseGateway: true, expiresAtMs: null, ...fields });
+  keys.set(hash, {
+    id: 'k' as ApiKeyId,
+    workspaceId: 'w' as WorkspaceId,
+    hash,
+    mayUseGateway: true,
+    expiresAtMs: null,
+    ...fields,
+  });
   const clock = { now: 1_000, nowMs: () => clock.now, monotonicMs: () => clock.now };
   let lookUps = 0;
   const credentials = new Credentials((wanted) => {
@@ -20,7 +27,8 @@ function setUp(fields: Partial<ApiKeyState> = {}) {
 
 test('an answer is kept for the same header text, and forgotten on request', () => {
   const { credentials, keys, lookUps } = setUp();
-  for (let i = 0; i < 3; i++) expect(credentials.identify(basic('web:key'), null)).toMatchObject({ selector: { pool: 'web' } });
+  for (let i = 0; i < 3; i++)
+    expect(credentials.identify(basic('web:key'), null)).toMatchObject({ selector: { pool: 'web' } });
   expect(lookUps()).toBe(1);
   keys.clear();
   credentials.forget();

@@ -11,8 +11,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('however it is re-armed, an entry fires never early and at most one tick late', () => {
-  const step = fc.record({ arm: fc.option(fc.integer({ min: 1, max: 120_000 }), { freq: 4 }), wait: fc.integer({ min: 0, max: 70_000 }) });
+test('however it is re-armed, an entry fires never early and less than two ticks late', () => {
+  const step = fc.record({
+    arm: fc.option(fc.integer({ min: 1, max: 120_000 }), { freq: 4 }),
+    wait: fc.integer({ min: 0, max: 70_000 }),
+  });
   fc.assert(
     fc.property(fc.nat(99), fc.array(step, { minLength: 1, maxLength: 12 }), (phase, steps) => {
       const wheel = new Deadlines();
@@ -23,7 +26,7 @@ test('however it is re-armed, an entry fires never early and at most one tick la
       const entry = new Deadline(wheel, () => {
         expect(due).not.toBe(null);
         expect(Date.now()).toBeGreaterThanOrEqual(due!);
-        expect(Date.now()).toBeLessThanOrEqual(due! + TICK + 100);
+        expect(Date.now()).toBeLessThanOrEqual(due! + 2 * TICK);
         due = null;
       });
       for (const { arm, wait } of steps) {
@@ -32,7 +35,7 @@ test('however it is re-armed, an entry fires never early and at most one tick la
         due = arm === null ? null : Date.now() + arm;
         vi.advanceTimersByTime(wait);
         // What should have fired by now has.
-        if (due !== null) expect(Date.now()).toBeLessThanOrEqual(due + TICK + 100);
+        if (due !== null) expect(Date.now()).toBeLessThanOrEqual(due + 2 * TICK);
       }
       wheel.close();
     }),

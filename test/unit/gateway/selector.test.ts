@@ -40,7 +40,14 @@ describe('Proxy-Selector', () => {
 });
 
 test('whatever is asked, the result is of the grammar or nothing', () => {
-  const text = fc.oneof(fc.string({ maxLength: 40 }), fc.array(fc.constantFrom('-session-', '-country-', 'a', '%2d', '%', '-', ';', '=', 'pool', 'session'), { maxLength: 8 }).map((p) => p.join('')));
+  const text = fc.oneof(
+    fc.string({ maxLength: 40 }),
+    fc
+      .array(fc.constantFrom('-session-', '-country-', 'a', '%2d', '%', '-', ';', '=', 'pool', 'session'), {
+        maxLength: 8,
+      })
+      .map((p) => p.join('')),
+  );
   fc.assert(
     fc.property(text, fc.option(text), (username, header) => {
       const selector = parseSelector(username, header);

@@ -79,7 +79,11 @@ describe('chunked', () => {
 
   test.each([16_384, 16_385])('%i octets of extensions in a body: the bound is exact', (n) => {
     // The semicolon is not counted, only what is behind it.
-    const { events } = readInPieces(new BodyReader('chunked'), Buffer.from(`1;${'e'.repeat(n)}\r\nx\r\n0\r\n\r\n`), [100]);
+    const { events } = readInPieces(
+      new BodyReader('chunked'),
+      Buffer.from(`1;${'e'.repeat(n)}\r\nx\r\n0\r\n\r\n`),
+      [100],
+    );
     expect(events.at(-1)).toBe(n === 16_384 ? 'done' : 'malformed');
   });
 });
@@ -88,13 +92,20 @@ describe('a length', () => {
   test.each([0, 1, 5])('of %i: so much is body, the rest is not', (n) => {
     const reader = new BodyReader(n);
     expect(reader.done).toBe(n === 0);
-    expect(readInPieces(reader, Buffer.from('0123456789'), [3])).toMatchObject({ out: '0123456789'.slice(0, n), surplus: 10 - n });
+    expect(readInPieces(reader, Buffer.from('0123456789'), [3])).toMatchObject({
+      out: '0123456789'.slice(0, n),
+      surplus: 10 - n,
+    });
     expect(reader.done).toBe(true);
   });
 
   test('up to the end of the connection: never done', () => {
     const reader = new BodyReader('close');
-    expect(readInPieces(reader, Buffer.from('0123'), [2])).toEqual({ events: ['more', 'more'], out: '0123', surplus: 0 });
+    expect(readInPieces(reader, Buffer.from('0123'), [2])).toEqual({
+      events: ['more', 'more'],
+      out: '0123',
+      surplus: 0,
+    });
     expect(reader.done).toBe(false);
   });
 });

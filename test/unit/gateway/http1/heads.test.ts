@@ -10,21 +10,47 @@ import { defaultLimits } from '../../../../src/core/limits.ts';
 /** Octets that look like a head often enough to get past the first check. */
 const nearlyHead = fc
   .tuple(
-    fc.constantFrom('GET http://a.test/ HTTP/1.1\r\n', 'CONNECT a:1 HTTP/1.0\r\n', 'POST http://a/ HTTP/1.1\r\n', 'HTTP/1.1 200 OK\r\n', ''),
-    fc.array(fc.constantFrom('Host: a\r\n', 'Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n', 'Connection: x\r\n', ':', '\r', '\n', '\0', ' ', 'x'), { maxLength: 8 }),
+    fc.constantFrom(
+      'GET http://a.test/ HTTP/1.1\r\n',
+      'CONNECT a:1 HTTP/1.0\r\n',
+      'POST http://a/ HTTP/1.1\r\n',
+      'HTTP/1.1 200 OK\r\n',
+      '',
+    ),
+    fc.array(
+      fc.constantFrom(
+        'Host: a\r\n',
+        'Content-Length: 5\r\n',
+        'Transfer-Encoding: chunked\r\n',
+        'Connection: x\r\n',
+        ':',
+        '\r',
+        '\n',
+        '\0',
+        ' ',
+        'x',
+      ),
+      { maxLength: 8 },
+    ),
     fc.constantFrom('\r\n', '\r\n\r\n', ''),
     fc.uint8Array({ maxLength: 8 }),
   )
   .map(([line, lines, end, noise]) => Buffer.concat([Buffer.from(line + lines.join('') + end), Buffer.from(noise)]));
-const anything = fc.oneof(nearlyHead, fc.uint8Array({ minLength: 1, maxLength: 80 }).map((octets) => Buffer.from(octets)));
+const anything = fc.oneof(
+  nearlyHead,
+  fc.uint8Array({ minLength: 1, maxLength: 80 }).map((octets) => Buffer.from(octets)),
+);
 
 describe('no octets make a parser throw', () => {
   test('of request heads', () => {
     fc.assert(
-      fc.property(anything.filter(({ length }) => length > 0), (octets) => {
-        const head = parseRequestHead(octets, 0, defaultLimits);
-        if (head !== null && !isRefusal(head)) expect(head.size).toBeLessThanOrEqual(octets.length);
-      }),
+      fc.property(
+        anything.filter(({ length }) => length > 0),
+        (octets) => {
+          const head = parseRequestHead(octets, 0, defaultLimits);
+          if (head !== null && !isRefusal(head)) expect(head.size).toBeLessThanOrEqual(octets.length);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -41,7 +67,9 @@ describe('no octets make a parser throw', () => {
 });
 
 const name = fc.constantFrom('X-A', 'Accept', 'x-b', 'Cookie', 'If-None-Match');
-const value = fc.array(fc.constantFrom('a', ' ', '\t', ',', ';', '"', '\xe9', ':', '='), { maxLength: 8 }).map((cs) => cs.join(''));
+const value = fc
+  .array(fc.constantFrom('a', ' ', '\t', ',', ';', '"', '\xe9', ':', '='), { maxLength: 8 })
+  .map((cs) => cs.join(''));
 const accepted = fc
   .record({
     method: fc.constantFrom('GET', 'POST', 'DELETE', 'OPTIONS', 'PUT'),
@@ -51,7 +79,10 @@ const accepted = fc
   })
   .map(({ method, target, fields, framing }) => {
     const lines = fields.map(([n, v]) => `${n}:${v}\r\n`).join('');
-    return Buffer.from(`${method} ${target} HTTP/1.1\r\nHost: a\r\n${lines}${method === 'GET' ? '' : framing}\r\n`, 'latin1');
+    return Buffer.from(
+      `${method} ${target} HTTP/1.1\r\nHost: a\r\n${lines}${method === 'GET' ? '' : framing}\r\n`,
+      'latin1',
+    );
   });
 
 function parsed(octets: Buffer): RequestHead {
@@ -120,8 +151,14 @@ describe('octets', () => {
 
   test('classes hold exactly what RFC 9110 section 5 says', () => {
     const all = Array.from({ length: 256 }, (_, c) => String.fromCharCode(c));
-    expect(all.filter((c) => isToken(c, 0, 1)).join('')).toBe("!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~");
-    expect(all.filter((c) => !isFieldValue(c, 0, 1)).map((c) => c.charCodeAt(0))).toEqual([...Array(9).keys(), ...Array.from({ length: 22 }, (_, i) => 10 + i), 127]);
+    expect(all.filter((c) => isToken(c, 0, 1)).join('')).toBe(
+      "!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~",
+    );
+    expect(all.filter((c) => !isFieldValue(c, 0, 1)).map((c) => c.charCodeAt(0))).toEqual([
+      ...Array(9).keys(),
+      ...Array.from({ length: 22 }, (_, i) => 10 + i),
+      127,
+    ]);
     expect(isToken('', 0, 0)).toBe(false);
     expect(trimOws(' \t a b\t ', 0, 8)).toBe('a b');
   });

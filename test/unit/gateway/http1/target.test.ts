@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { authorityOf, canonicalHost, hostFieldOf, parseAbsoluteTarget, parseAuthorityTarget } from '../../../../gateway/http1/target.ts';
+import {
+  authorityOf,
+  canonicalHost,
+  hostFieldOf,
+  parseAbsoluteTarget,
+  parseAuthorityTarget,
+} from '../../../../gateway/http1/target.ts';
 
 describe('canonicalHost', () => {
   test.each([
@@ -10,19 +16,40 @@ describe('canonicalHost', () => {
     expect(canonicalHost(text)).toBe(host);
   }); // biome-ignore format: one table
 
-  test.each(['', '.', '..', 'a..b', '.a', 'a..', 'a b', 'a/b', 'a%41', '256.256.256.256', '1.2.3.4.5', '4294967296', '[::1', '::1', '[]', '[1.2.3.4]', '[fe80::1%25eth0]', 'l'.repeat(64), '\u00e9', '\u2460'])(
-    '%j is none',
-    (text) => {
-      expect(canonicalHost(text)).toBe(null);
-    },
-  );
+  test.each([
+    '',
+    '.',
+    '..',
+    'a..b',
+    '.a',
+    'a..',
+    'a b',
+    'a/b',
+    'a%41',
+    '256.256.256.256',
+    '1.2.3.4.5',
+    '4294967296',
+    '[::1',
+    '::1',
+    '[]',
+    '[1.2.3.4]',
+    '[fe80::1%25eth0]',
+    'l'.repeat(64),
+    '\u00e9',
+    '\u2460',
+  ])('%j is none', (text) => {
+    expect(canonicalHost(text)).toBe(null);
+  });
 
   test('is canonical: what it answers it answers again', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom('a', 'B', '1', '0x', '.', '-', '_', '255', '[', ']', ':'), { maxLength: 8 }), (parts) => {
-        const host = canonicalHost(parts.join(''));
-        if (host !== null) expect(canonicalHost(host.includes(':') ? `[${host}]` : host)).toBe(host);
-      }),
+      fc.property(
+        fc.array(fc.constantFrom('a', 'B', '1', '0x', '.', '-', '_', '255', '[', ']', ':'), { maxLength: 8 }),
+        (parts) => {
+          const host = canonicalHost(parts.join(''));
+          if (host !== null) expect(canonicalHost(host.includes(':') ? `[${host}]` : host)).toBe(host);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -30,10 +57,13 @@ describe('canonicalHost', () => {
 
 test('the path is kept byte for byte', () => {
   fc.assert(
-    fc.property(fc.array(fc.constantFrom('/', '.', '..', '%2f', '?', '&', '=', ':', '@', '\\', 'x'), { maxLength: 12 }), (parts) => {
-      const path = `/${parts.join('')}`;
-      expect(parseAbsoluteTarget(`http://a.test${path}`)).toEqual({ host: 'a.test', port: 80, path });
-    }),
+    fc.property(
+      fc.array(fc.constantFrom('/', '.', '..', '%2f', '?', '&', '=', ':', '@', '\\', 'x'), { maxLength: 12 }),
+      (parts) => {
+        const path = `/${parts.join('')}`;
+        expect(parseAbsoluteTarget(`http://a.test${path}`)).toEqual({ host: 'a.test', port: 80, path });
+      },
+    ),
   );
 });
 

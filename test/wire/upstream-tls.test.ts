@@ -1,0 +1,36 @@
+/** TLS upstreams that fail in the handshake: always upstream_tls, in time, with nothing left behind. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type GatewayRig, startGatewayRig } from '../helpers/gateway-rig.ts';
+import { converse, eventually, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
+
+let rig: GatewayRig;
+let upstream: RecordingUpstream;
+
+beforeEach(async () => {
+  rig = await startGatewayRig({ limits: { connectTimeoutMs: 10_000, upstreamTlsTimeoutMs: 200 } });
+  upstream = await startRecordingUpstream();
+  rig.put(1, 1, { endpoint: { scheme: 'https', host: '127.0.0.1', port: upstream.port } });
+});
+afterEach(async () => {
+  await rig.close();
+  await upstream.close();
+});
+
+test.each([
+  ['answers in plain HTTP', ({ socket }) => socket.write('HTTP/1.1 400 x\r\n\r\n')],
+  ['ends', ({ socket }) => socket.end()],
+  ['resets', ({ socket }) => socket.resetAndDestroy()],
+  ['says nothing', () => undefined],
+  ['sends an alert', ({ socket }) => socket.write(Buffer.from([0x15, 3, 3, 0, 2, 2, 40]))],
+  ['sends noise', ({ socket }) => socket.write(Buffer.alloc(64, 0xaa))],
+] as [string, Parameters<RecordingUpstream['behave']>[0]][])('an upstream that %s', async (_, behaviour) => {
+  upstream.behave(behaviour);
+  for (const line of ['GET http://a.test/', 'CONNECT a.test:443']) {
+    const client = await converse(rig.port, rig.head(line, ['Connection: close']));
+    expect(client.text).toMatch(/^HTTP\/1\.1 502 upstream_tls\r\n/);
+  }
+  // A hello is all that went there: no head and no credential in the clear.
+  expect(upstream.received()).not.toMatch(/HTTP|Basic|a\.test/);
+  await eventually('nothing is under way', () => rig.gateway.holdings().inFlight === 0);
+  await eventually('upstream too', () => upstream.connections.every(({ socket }) => socket.destroyed));
+});
