@@ -15,6 +15,20 @@ FIELD_VALUE[9] = 1;
 for (let c = 0x20; c < 0x7f; c++) FIELD_VALUE[c] = 1;
 for (let c = 0x80; c < 0x100; c++) FIELD_VALUE[c] = 1;
 
+/** The index at or after `start` of the first octet that no token may hold. */
+export function tokenEnd(octets: Uint8Array, start: number): number {
+  let i = start;
+  while (TCHAR[octets[i]!] === 1) i++;
+  return i;
+}
+
+/** The index at or after `start` of the first octet that no field value may hold. */
+export function fieldValueEnd(octets: Uint8Array, start: number): number {
+  let i = start;
+  while (FIELD_VALUE[octets[i]!] === 1) i++;
+  return i;
+}
+
 /** Whether text[start, end) is a non-empty token. */
 export function isToken(text: string, start: number, end: number): boolean {
   if (start >= end) return false;
@@ -24,18 +38,15 @@ export function isToken(text: string, start: number, end: number): boolean {
   return true;
 }
 
-/** Whether text[start, end) has only octets that a field value may hold: no control, no bare CR or LF, no NUL. */
-export function isFieldValue(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
-    if (FIELD_VALUE[text.charCodeAt(i)] !== 1) return false;
-  }
-  return true;
+/** Whether octets[start, end) are all such that a field value may hold them: no control, no bare CR or LF, no NUL. */
+export function isFieldValue(octets: Uint8Array, start: number, end: number): boolean {
+  return fieldValueEnd(octets, start) >= end;
 }
 
-/** Whether text[start, end) is visible ASCII only, as a request target must be. */
-export function isVisible(text: string, start: number, end: number): boolean {
+/** Whether octets[start, end) are visible ASCII only, as a request target must be. */
+export function isVisible(octets: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
-    const c = text.charCodeAt(i);
+    const c = octets[i]!;
     if (c < 0x21 || c > 0x7e) return false;
   }
   return true;

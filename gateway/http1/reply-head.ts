@@ -45,12 +45,10 @@ export function parseReplyHead(
   if (headEnd + 4 > limits.maxHeadBytes) return MALFORMED;
   const text = buffer.toString('latin1', 0, headEnd + 2);
   const lineEnd = text.indexOf('\r\n');
-  // HTTP/1.x SP 3DIGIT SP reason; the last SP is often left out with the reason (U14).
-  if (!/^HTTP\/1\.[01] [1-5][0-9]{2}(?: |$)/.test(text.slice(0, Math.min(lineEnd, 13)))) return MALFORMED;
-  if (!isFieldValue(text, 12, lineEnd)) return MALFORMED;
-  const fields = parseFields(text, lineEnd + 2, text.length, limits.maxHeadLines);
+  const status = statusOf(text, lineEnd);
+  if (status === 0 || !isFieldValue(buffer, 12, lineEnd)) return MALFORMED;
+  const fields = parseFields(buffer, text, lineEnd + 2, limits.maxHeadLines);
   if (typeof fields === 'string') return MALFORMED;
-  const status = Number(text.slice(9, 12));
   const minor = text.charCodeAt(7) - 0x30;
   const body = replyFramingOf(method, status, minor, fields);
   if (body === MALFORMED) return MALFORMED;
@@ -66,6 +64,23 @@ export function parseReplyHead(
     contentLength: fields.contentLength,
     size: headEnd + 4,
   };
+}
+
+/**
+ * The status of `HTTP/1.x SP 3DIGIT SP reason`, 100 to 599; 0 for anything else.
+ * The last SP is often left out with the reason (U14).
+ */
+function statusOf(text: string, lineEnd: number): number {
+  const minor = text.charCodeAt(7);
+  if (!text.startsWith('HTTP/1.') || (minor !== 0x30 && minor !== 0x31) || text.charCodeAt(8) !== 0x20) return 0;
+  if (lineEnd !== 12 && text.charCodeAt(12) !== 0x20) return 0;
+  let status = 0;
+  for (let i = 9; i < 12; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return 0;
+    status = status * 10 + digit;
+  }
+  return status >= 100 && status <= 599 ? status : 0;
 }
 
 /** Whether what has come so far can still become a status line. */

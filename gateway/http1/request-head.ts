@@ -48,6 +48,8 @@ const METHODS = new Set([
 /** Octets of a method, registered or not. */
 const MAX_METHOD = 64;
 
+const HTTP_PREFIX_LENGTH = 'http://'.length;
+
 const BAD: Refusal = { cause: 'bad_request' };
 const HEAD_TOO_LARGE: Refusal = { cause: 'head_too_large' };
 const LINE_TOO_LONG: Refusal = { cause: 'head_too_large', status: 414 };
@@ -76,9 +78,9 @@ export function parseRequestHead(
   if (headEnd + 4 > limits.maxHeadBytes) return tooLarge(buffer, limits);
   const text = buffer.toString('latin1', 0, headEnd + 2);
   const lineEnd = text.indexOf('\r\n');
-  const line = parseRequestLine(text, lineEnd);
+  const line = parseRequestLine(buffer, text, lineEnd);
   if ('cause' in line) return line;
-  const fields = parseFields(text, lineEnd + 2, text.length, limits.maxHeadLines);
+  const fields = parseFields(buffer, text, lineEnd + 2, limits.maxHeadLines);
   if (fields === 'too_many') return HEAD_TOO_LARGE;
   if (fields === 'malformed') return BAD;
   return assemble(line, fields, headEnd + 4);
@@ -95,7 +97,7 @@ function refuseEarly(buffer: Buffer, searchFrom: number, limits: GatewayLimits):
   if (buffer.length >= limits.maxHeadBytes) return tooLarge(buffer, limits);
   const lineEnd = buffer.indexOf('\r\n', 0, 'latin1');
   if (lineEnd === -1) return null;
-  const line = parseRequestLine(buffer.toString('latin1', 0, lineEnd + 2), lineEnd);
+  const line = parseRequestLine(buffer, buffer.toString('latin1', 0, lineEnd + 2), lineEnd);
   return 'cause' in line ? line : null;
 }
 
@@ -107,11 +109,13 @@ function tooLarge(buffer: Buffer, limits: GatewayLimits): Refusal {
 
 interface RequestLine {
   readonly method: string;
+  /** The target as it came. */
+  readonly raw: string;
   readonly target: Target;
   readonly minor: number;
 }
 
-function parseRequestLine(text: string, lineEnd: number): RequestLine | Refusal {
+function parseRequestLine(octets: Uint8Array, text: string, lineEnd: number): RequestLine | Refusal {
   const methodEnd = text.indexOf(' ');
   const targetEnd = text.indexOf(' ', methodEnd + 1);
   if (methodEnd <= 0 || targetEnd === -1 || targetEnd > lineEnd) return BAD;
@@ -124,10 +128,10 @@ function parseRequestLine(text: string, lineEnd: number): RequestLine | Refusal 
     if (method === 'TRACE') return TRACE;
     return isToken(method, 0, Math.min(method.length, MAX_METHOD + 1)) && method.length <= MAX_METHOD ? METHOD : BAD;
   }
-  if (!isVisible(text, methodEnd + 1, targetEnd)) return BAD;
+  if (!isVisible(octets, methodEnd + 1, targetEnd)) return BAD;
   const raw = text.slice(methodEnd + 1, targetEnd);
   const target = parseTarget(method, raw);
-  return target === null ? BAD : { method, target, minor: version === 'HTTP/1.1' ? 1 : 0 };
+  return target === null ? BAD : { method, raw, target, minor: version === 'HTTP/1.1' ? 1 : 0 };
 }
 
 function parseTarget(method: string, raw: string): Target | null {
@@ -140,7 +144,7 @@ function assemble(line: RequestLine, fields: FieldSection, size: number): Reques
   const { method, minor } = line;
   if (fields.repeated) return BAD;
   // RFC 9112 section 3.2: a 1.1 request has exactly one Host; 1.0 clients (Python ≤ 3.11's CONNECT) send none.
-  if (fields.host === null ? minor === 1 : !isHostField(fields.host)) return BAD;
+  if (fields.host === null ? minor === 1 : !isHostField(fields.host, line.raw)) return BAD;
   const body = bodyFramingOf(method, minor, fields);
   if (typeof body === 'object') return body;
   let expectContinue = false;
@@ -189,8 +193,17 @@ function isUnknownCoding(coding: string): boolean {
   return isToken(coding, 0, coding.length) && !/^(?:gzip|x-gzip|deflate|compress|x-compress|identity)$/i.test(coding);
 }
 
+/** Whether an http target's authority ends at this index. */
+function isAuthorityEnd(target: string, at: number): boolean {
+  const c = target.charCodeAt(at);
+  return at === target.length || c === 0x2f || c === 0x3f;
+}
+
 /** `uri-host [":" port]`: checked although the target decides, as a bad one is a sign of confusion (P5). */
-function isHostField(value: string): boolean {
+function isHostField(value: string, target: string): boolean {
+  // Nearly always it is the authority of a target that was found good a moment ago.
+  if (target.startsWith(value, HTTP_PREFIX_LENGTH) && isAuthorityEnd(target, HTTP_PREFIX_LENGTH + value.length))
+    return value !== '';
   const colon = value.lastIndexOf(':');
   const hasPort = colon !== -1 && colon > value.lastIndexOf(']');
   if (hasPort && !/^[0-9]{0,5}$/.test(value.slice(colon + 1))) return false;

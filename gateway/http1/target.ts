@@ -25,7 +25,7 @@ const HTTP_PREFIX = 'http://';
 
 /** Parses `http://host[:port][/path][?query]`; null unless it is exactly that. */
 export function parseAbsoluteTarget(text: string): Target | null {
-  if (text.length <= 7 || text.slice(0, 7).toLowerCase() !== HTTP_PREFIX) return null;
+  if (!text.startsWith(HTTP_PREFIX) && text.slice(0, 7).toLowerCase() !== HTTP_PREFIX) return null;
   if (text.includes('#')) return null;
   let end = 7;
   while (end < text.length) {
@@ -106,6 +106,9 @@ function isRegName(name: string): boolean {
 
 /** The WHATWG URL "ends in a number" check: such a host is an IPv4 address or nothing. */
 function endsInNumber(name: string): boolean {
+  const end = name.charCodeAt(name.length - 1) | 0x20;
+  // Only a digit, a hexadecimal letter or the x of a bare 0x can end a number: most names are told here.
+  if ((end < 0x30 || end > 0x39) && (end < 0x61 || end > 0x66) && end !== 0x78) return false;
   const last = name.slice(name.lastIndexOf('.') + 1);
   return /^(?:[0-9]+|0[xX][0-9a-fA-F]*)$/.test(last);
 }

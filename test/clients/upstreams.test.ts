@@ -53,16 +53,16 @@ function expectReached(scheme: 'http' | 'https', path: string): void {
   expect(scan.find('the target', seen[0]!)).toEqual([]);
 }
 
-const upstreams: readonly { name: string; here: boolean; start: StartUpstream }[] = [
+const upstreams: readonly { name: string; here: boolean; start: StartUpstream; needs?: string }[] = [
   { name: 'proxy-chain', here: true, start: startProxyChain },
-  { name: 'squid', here: hasSquid, start: startSquid },
+  { name: 'squid', here: hasSquid, start: startSquid, needs: 'squid, its basic_ncsa_auth or openssl' },
   { name: 'tinyproxy', here: hasTinyproxy, start: startTinyproxy },
 ];
 
 if (!hasCurl) test.skip('curl is not installed: skipped');
 
-for (const { name, here, start } of upstreams) {
-  describe.skipIf(!here || !hasCurl)(here ? `through ${name}` : `${name} is not installed: skipped`, () => {
+for (const { name, here, start, needs = name } of upstreams) {
+  describe.skipIf(!here || !hasCurl)(here ? `through ${name}` : `${needs} is not installed: skipped`, () => {
     let upstream: CredentialedUpstream;
     let tap: RecordingRelay;
     const injected = new SecretScan();

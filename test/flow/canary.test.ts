@@ -100,7 +100,10 @@ test('the first start shows the key on paper for the operator, and the scan find
   const lines = product.output.split('\n');
   firstRunText = lines.filter((line) => !line.startsWith('{')).join('\n');
   expect(scan.find('printed', firstRunText)).toContain('printed: the bootstrap key, as it is');
-  product.output = lines.filter((line) => line.startsWith('{')).join('\n');
+  product.output = lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => `${line}\n`)
+    .join('');
 });
 
 test('secrets rightly given are used, and are not told again', async () => {
@@ -236,6 +239,24 @@ test('secrets sent wrong to the proxy port are not repeated', async () => {
   leaving.close();
 });
 
+test('hostile values stay inside their line of the log', async () => {
+  const bytes = ['\r\n{"level":"error"}', '\0', '\x1b[2J', '\u009b', '\u2028', '\u202e', 'x'.repeat(8_000)];
+  for (const hostile of bytes) {
+    const encoded = base64(`default-session-${hostile}:${product.bootstrap.apiKey}`);
+    expect(await get('a.test', `Basic ${encoded}`)).toMatch(/^HTTP\/1\.1 4\d\d /);
+    const { workspaceId } = product.bootstrap;
+    await post('proxies.v1.Proxies/CreatePool', { workspaceId, name: hostile });
+    await post(SESSION, session({ token: hostile, username: hostile }));
+  }
+  const lines = product.output.split('\n').filter((line) => line !== '');
+  expect(lines.length).toBeGreaterThan(bytes.length);
+  for (const line of lines) {
+    expect(() => JSON.parse(line), line).not.toThrow();
+    expect(line.length).toBeLessThanOrEqual(2_048);
+    expect(line).not.toMatch(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
+  }
+});
+
 /** Fails with the name of each place and secret that were found together. */
 function expectNothingIn(places: Readonly<Record<string, string | Buffer>>): void {
   const hits = Object.entries(places).flatMap(([where, bytes]) => scan.find(where, bytes));
@@ -294,7 +315,7 @@ test('a start on a store whose sealed password does not open tells of it, and of
 
 test('a secret in any form in any place would have been found', () => {
   const probe = new SecretScan();
-  const secret = 'cn"5f0c63b1a4+/é';
+  const secret = 'cn"5f0c63b1a47d+/é';
   probe.plant('s', secret);
   const bytes = Buffer.from(secret);
   const forms = {
@@ -306,6 +327,7 @@ test('a secret in any form in any place would have been found', () => {
     'base64 at 1': base64(`:${secret}:x`),
     'base64 at 2': base64(`ab${secret}ab`),
     'base64url at 1': Buffer.from(`~${secret}~~`).toString('base64url'),
+    'in part': JSON.stringify(JSON.stringify(secret)),
     'JSON-escaped': JSON.stringify({ password: secret }),
     'URL-encoded': encodeURIComponent(secret),
   };
@@ -315,5 +337,5 @@ test('a secret in any form in any place would have been found', () => {
       [],
     );
   }
-  expect(probe.find('x', 'cn5f0c63b1a4')).toEqual([]);
+  expect(probe.find('x', 'cn"5f0c63b1a47')).toEqual([]);
 });

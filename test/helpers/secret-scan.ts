@@ -1,7 +1,8 @@
 /**
  * Looks for planted secrets in bytes of any kind, in every form in which a
  * secret escapes: as it is, base64 (at each of the three offsets it may have in
- * a longer text) in both alphabets, hex, URL-encoded, JSON-escaped, reversed.
+ * a longer text) in both alphabets, hex, URL-encoded, JSON-escaped, reversed, and
+ * in part: its longest run of letters and digits.
  */
 
 /** One form of one secret, as bytes to look for. */
@@ -68,7 +69,10 @@ function textForms(text: string): (readonly [string, Buffer])[] {
   const ascii = JSON.stringify(text)
     .slice(1, -1)
     .replaceAll(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  // Whatever escapes it, and however often, leaves letters and digits as they are.
+  const [core = ''] = (text.match(/[A-Za-z0-9]+/g) ?? []).sort((a, b) => b.length - a.length);
   return [
+    ...(core.length < MIN_NEEDLE_BYTES ? [] : [['in part', Buffer.from(core)] as const]),
     ['JSON-escaped', Buffer.from(JSON.stringify(text).slice(1, -1))],
     ['JSON-escaped in ASCII', Buffer.from(ascii)],
     ['URL-encoded', Buffer.from(encodeURIComponent(text))],
