@@ -2,7 +2,7 @@
  * Committed changes on their way to the gateway, in commit order.
  *
  *   write(tx) … reserve() ──┐ commit ── publish(changes) ──┐
- *   write(tx) … reserve() ──┴─ queue: [slot][slot]… ── head filled? ── apply(≤ 1,000 changes) ── resolves
+ *   write(tx) … reserve() ──┴─ queue: [slot][slot]… ── head filled? ── apply(≤ 250 changes) ── resolves
  *                                          └ drop() when the transaction was rolled back
  *
  * A slot is taken as the last act inside a transaction: transactions run one at a
@@ -12,8 +12,8 @@
 import type { Change } from '../src/core/model.ts';
 import { DomainError } from './domain-error.ts';
 
-/** Changes in one message: a few milliseconds of the gateway's thread at most. */
-const CHANGES_PER_MESSAGE = 1_000;
+/** Changes in one message: about a millisecond of the gateway's thread, to read them and to apply them. */
+const CHANGES_PER_MESSAGE = 250;
 
 /** A place in commit order: exactly one of the two must be called. */
 export interface Slot {

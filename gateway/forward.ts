@@ -121,12 +121,8 @@ export class Forward implements UpstreamOwner {
   }
 
   onOpen(connection: UpstreamConnection): void {
-    const { clock, limits, counters } = this.#context;
-    const exchange = this.#exchange;
-    const ms = clock.monotonicMs() - exchange.dialStartedAt;
-    exchange.dialMs += ms;
-    counters.dialled(this.#route.providerId, ms / 1_000);
-    if (connection.tunnelTo === null) return this.#send(connection);
+    const { limits } = this.#context;
+    if (connection.tunnelTo === null) return this.#dialled(connection);
     this.#connectReply = new ConnectReply(limits);
     connection.socket.write(connectRequest(connection.tunnelTo, this.#route.authorization), 'latin1');
     connection.arm(limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
@@ -179,6 +175,15 @@ export class Forward implements UpstreamOwner {
     if (verdict === 'open' && this.#connectReply!.rest !== null) return this.#fail('upstream_protocol');
     if (verdict !== 'open') return this.#fail(verdict);
     this.#connectReply = null;
+    this.#dialled(connection);
+  }
+
+  #dialled(connection: UpstreamConnection): void {
+    const { clock, counters } = this.#context;
+    const exchange = this.#exchange;
+    const ms = clock.monotonicMs() - exchange.dialStartedAt;
+    exchange.dialMs += ms;
+    counters.dialled(this.#route.providerId, ms / 1_000);
     this.#send(connection);
   }
 
@@ -250,6 +255,7 @@ export class Forward implements UpstreamOwner {
       keepAlive: this.#keepClient,
       head: this.#head.method === 'HEAD',
     });
+    this.#countOverhead();
     if (this.#replyBody.done) {
       this.#flushHead();
       return this.#complete(connection, rest?.length ?? 0);
@@ -298,12 +304,15 @@ export class Forward implements UpstreamOwner {
       connection.socket.resume();
       this.#context.upstreams.give(connection);
     } else connection.discard();
-    const exchange = this.#exchange;
-    const { clock, counters } = this.#context;
-    const sending = exchange.sentAt - exchange.startedAt - exchange.dialMs;
-    counters.overheadSeconds.observe(Math.max(0, sending + (clock.monotonicMs() - exchange.firstByteAt)) / 1_000);
-    exchange.finish(null);
+    this.#exchange.finish(null);
     this.#client.finished(this.#keepClient);
+  }
+
+  /** Time in us: up to the request's last octet but for the dial, and from the reply's first octet to its head's relay. */
+  #countOverhead(): void {
+    const { clock, counters } = this.#context;
+    const { startedAt, dialMs, sentAt, firstByteAt } = this.#exchange;
+    counters.overheadSeconds.observe((sentAt - startedAt - dialMs + clock.monotonicMs() - firstByteAt) / 1_000);
   }
 
   #fail(cause: Cause): void {

@@ -164,7 +164,8 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#lastMoveAt = clock.monotonicMs();
     this.#endsAt = this.#lastMoveAt + limits.tunnelLifeMs;
     this.#deadline.arm(limits.tunnelIdleMs / LOOKS);
-    this.#context.counters.overheadSeconds.observe((exchange.sentAt - exchange.startedAt - exchange.dialMs) / 1_000);
+    // All the rest of the time until here was the upstream's.
+    this.#context.counters.overheadSeconds.observe((exchange.dialStartedAt - exchange.startedAt) / 1_000);
   }
 
   #onHalfClose(): void {
