@@ -33,14 +33,14 @@ test('a dropped slot holds nobody up', async () => {
   expect(sent).toEqual(['2']);
 });
 
-test('a long list goes in messages of 1,000 or fewer', async () => {
+test('a long list goes in messages of 250 or fewer', async () => {
   const sizes: number[] = [];
   const publisher = createPublisher(
     async (changes) => void sizes.push(changes.length),
     () => {},
   );
-  await publisher.reserve().publish(Array.from({ length: 2_500 }, (_, i) => gone(String(i))));
-  expect(sizes).toEqual([1_000, 1_000, 500]);
+  await publisher.reserve().publish(Array.from({ length: 600 }, (_, i) => gone(String(i))));
+  expect(sizes).toEqual([250, 250, 100]);
 });
 
 test('after a failure everything is refused and the failure is told once', async () => {
