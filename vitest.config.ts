@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // The default leaves a core free; these tests wait for processes and deadlines more than they compute.
+    maxWorkers: 3,
   },
 });
