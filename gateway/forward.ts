@@ -21,6 +21,7 @@ import { parseReplyHead, type ReplyHead } from './http1/reply-head.ts';
 import type { RequestHead } from './http1/request-head.ts';
 import { authorityOf } from './http1/target.ts';
 import { forwardedHead, interimHead, replyHead } from './http1/write-head.ts';
+import { releaseWritten } from './relay.ts';
 import { identityLines } from './respond.ts';
 
 /** What a relayed request needs of the client's connection. */
@@ -266,10 +267,12 @@ export class Forward implements UpstreamOwner {
 
   #relay(octets: Buffer, connection: UpstreamConnection): void {
     const body = this.#replyBody!;
+    // A chunk that is written may be freed, and has no length then.
+    const { length } = octets;
     const event = body.read(octets, (piece) => this.#toClient(piece, connection));
     this.#flushHead();
     if (event === 'malformed') return this.#fail('response_truncated');
-    if (event === 'done') this.#complete(connection, octets.length - body.consumed);
+    if (event === 'done') this.#complete(connection, length - body.consumed);
   }
 
   #toClient(piece: Buffer, connection: UpstreamConnection): void {
@@ -286,6 +289,7 @@ export class Forward implements UpstreamOwner {
     }
     this.#exchange.bytesIn += octets.length;
     if (!socket.write(octets)) connection.socket.pause();
+    releaseWritten(octets, socket);
   }
 
   #flushHead(): void {

@@ -5,9 +5,9 @@
  *   start ─▶ dial ─▶ ask ─▶ joined ─▶ (half-closed) ─▶ finished
  *                └── refused: answered with a cause
  *
- * No client octet goes upstream before its 2xx (E11). Once joined, Node's pipe
+ * No client octet goes upstream before its 2xx (E11). Once joined, `relay.ts`
  * moves the octets both ways with backpressure; a tunnel's timers look at the
- * sockets' own counters, so no code of ours runs per chunk.
+ * sockets' own counters, so nothing else runs per chunk.
  */
 import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
@@ -18,6 +18,7 @@ import { Deadline } from './deadlines.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import { authorityOf, type Target } from './http1/target.ts';
+import { relay } from './relay.ts';
 import { identityLines } from './respond.ts';
 
 /** What a tunnel needs of the client's connection. */
@@ -53,6 +54,8 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   #halfClosed = false;
   #lastBytes = 0;
   #lastMoveAt = 0;
+  /** Once joined: stops the relay of each direction. */
+  #stops: readonly (() => void)[] = [];
 
   constructor(context: GatewayContext, client: TunnelClient, target: Target, exchange: Exchange, route: Route) {
     this.#context = context;
@@ -85,8 +88,9 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#cause ??= cause;
     const client = this.#client.socket;
     const upstream = this.#upstream!.socket;
-    client.unpipe(upstream).resume().end();
-    upstream.unpipe(client).resume().end();
+    for (const stop of this.#stops) stop();
+    client.end();
+    upstream.end();
     this.#halfClosed = true;
     this.#endsAt = this.#context.clock.monotonicMs() + LAST_WORDS_MS;
     this.#deadline.arm(LAST_WORDS_MS);
@@ -157,8 +161,9 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     client.write(`HTTP/1.1 200 Connection established\r\n${identityLines(exchange, null)}\r\n`, 'latin1');
     if (this.#reply.rest !== null) client.write(this.#reply.rest);
     if (early !== null) socket.write(early);
-    client.pipe(socket);
-    socket.pipe(client);
+    this.#stops = [relay(client, socket), relay(socket, client)];
+    // Early data may have left the client paused.
+    client.resume();
     client.once('end', () => this.#onHalfClose());
     socket.once('end', () => this.#onHalfClose());
     this.#lastMoveAt = clock.monotonicMs();
