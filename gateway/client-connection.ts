@@ -150,9 +150,10 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     const forward = this.#forward;
     const octets = this.#pending;
     if (octets === null || forward === null) return;
+    const { length } = octets;
     const taken = forward.onBody(octets);
     if (this.#forward !== forward) return;
-    this.#pending = taken === octets.length ? null : octets.subarray(taken);
+    this.#pending = taken === length ? null : octets.subarray(taken);
     if (forward.bodyDone) this.#deadline.disarm();
     else if (taken > 0) this.#deadline.arm(this.#context.limits.bodyIdleMs);
     if (this.#pending !== null) this.socket.pause();

@@ -91,17 +91,22 @@ export class Forward implements UpstreamOwner {
     this.#send(kept);
   }
 
-  /** Reads body octets; answers how many were taken. 0 before the upstream is open: the caller holds them. */
+  /**
+   * Reads body octets; answers how many were taken, and those are gone from `octets`.
+   * 0 before the upstream is open: the caller holds them.
+   */
   onBody(octets: Buffer): number {
     if (!this.#sent || this.#bodyDone) return 0;
     const connection = this.#connection!;
+    const { length } = octets;
     const event = this.#body.read(octets, (piece) => {
       this.#exchange.bytesOut += piece.length;
       if (!connection.socket.write(piece)) this.#client.socket.pause();
+      releaseWritten(piece, connection.socket);
     });
     if (event === 'malformed') {
       this.#fail('bad_request');
-      return octets.length;
+      return length;
     }
     if (event === 'done') {
       this.#bodyDone = true;

@@ -13,7 +13,7 @@
 
 export type BodyEvent = 'more' | 'done' | 'malformed';
 
-/** Where the octets that travel go. Called at most a few times per input chunk. */
+/** Where the octets that travel go, a few times per input chunk at most. It may free them: the reader looks at them no more. */
 export type BodySink = (octets: Buffer) => void;
 
 /** Octets of chunk extensions and of trailers in one body; more is an attack (B36, B40). */
