@@ -41,7 +41,7 @@ const STICKY_SLICE_MS = 2;
 /** Event-loop delay is sampled at this interval; the interval itself is no delay. */
 const DELAY_SAMPLE_MS = 10;
 /** After the grace, what was cut gets this long to be gone: more than a tunnel's last words, less than the second in which we must be. */
-const LAST_WORDS_MS = 700;
+const LAST_WORDS_MS = 500;
 
 /** A connection beyond the limit gets this long to read that it is turned away. */
 const TURNED_AWAY_MS = 1_000;

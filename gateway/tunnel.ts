@@ -33,7 +33,7 @@ export interface TunnelClient {
 /** Fractions of the idle time at which a silent tunnel is looked at: it is cut at most a quarter late. */
 const LOOKS = 4;
 /** At the end of a drain each side gets this long to end before it is reset. */
-const LAST_WORDS_MS = 500;
+const LAST_WORDS_MS = 300;
 
 export class Tunnel implements UpstreamOwner, Cuttable {
   readonly #context: GatewayContext;
