@@ -69,12 +69,13 @@ test('killed while it writes, then restarted: every acknowledged write is there 
   await product.kill();
   await Promise.all(writers);
 
-  // How long a start takes is reported, not asserted: it is the machine's figure as much as ours.
+  // Each start follows a kill and recovers the same; what else the machine does can only add to the fastest.
   const startsMs = [await product.start()];
-  for (let more = full ? 2 : 0; more > 0; more--) {
+  for (let more = full ? 4 : 0; more > 0; more--) {
     await product.kill();
     startsMs.push(await product.start());
   }
+  if (full) expect(Math.min(...startsMs)).toBeLessThanOrEqual(2_000);
   await annotate(`ready with 10,000 sessions after ${startsMs.map(Math.round).join(', ')} ms`);
   const client = new ProxiedClient(product.gatewayPort);
   for (const [sessionId, state] of acknowledged) {
