@@ -96,7 +96,7 @@ export class UpstreamConnection {
     this.socket.resetAndDestroy();
   }
 
-  /** Leaves the socket's data to somebody else (a tunnel's pipe); errors and the close are still ours to report. */
+  /** Leaves the socket's data to somebody else (a tunnel's relay); errors and the close are still ours to report. */
   detach(): Socket {
     return this.socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd);
   }
