@@ -9,9 +9,9 @@
 import { randomBytes } from 'node:crypto';
 import type { SessionId, WorkspaceId } from '../src/core/model.ts';
 import type { Plane } from './call.ts';
-import { idText } from './convert.ts';
+import { idText } from './convert/ids.ts';
 import { generateApiKey, isApiKeyShaped } from './secrets/api-key.ts';
-import { newApiKey } from './services/accounts.ts';
+import { newApiKey } from './services/api-keys.ts';
 import { newPool } from './services/pools.ts';
 import { newProvider } from './services/providers.ts';
 import { insertApiKey } from './store/api-keys.ts';
@@ -66,6 +66,7 @@ export async function bootstrap(plane: BootstrapPlane, givenKey: string | null):
     passwordSealed: null,
     labels: null,
     enabled: true,
+    unusable: false,
     ...stamps,
   };
   await plane.store.write(async (tx) => {

@@ -18,11 +18,19 @@ import type { RateLimit } from './interceptors/rate-limit.ts';
 import { validateRequest } from './interceptors/validate.ts';
 import { scopeToWorkspace } from './interceptors/workspace-scope.ts';
 import { decodeBody } from './json-body.ts';
-import { accountsService } from './services/accounts.ts';
+import { apiKeysService } from './services/api-keys.ts';
+import { assignmentsService } from './services/assignments.ts';
+import { auditService } from './services/audit.ts';
+import { backupService } from './services/backup.ts';
 import { bulkCreateSessions } from './services/bulk-sessions.ts';
+import { keyRotationService } from './services/key-rotation.ts';
+import { observingService } from './services/observing.ts';
 import { poolsService } from './services/pools.ts';
 import { providersService } from './services/providers.ts';
+import { sessionStatesService } from './services/session-states.ts';
 import { sessionsService } from './services/sessions.ts';
+import { usageService } from './services/usage.ts';
+import { workspacesService } from './services/workspaces.ts';
 
 const MESSAGE_BYTES = 4 * 1024 * 1024;
 /** No request of any method is larger. */
@@ -38,13 +46,27 @@ export function createRoutes(plane: Plane, rateLimit: RateLimit): Routes {
     requestGate: createGate(plane, rateLimit),
     interceptors: [settleOutcome(plane), decodeBody(limitOf), scopeToWorkspace(plane.access), validateRequest],
     routes(router) {
-      router.service(Accounts, accountsService(plane));
+      router.service(Accounts, {
+        ...workspacesService(plane),
+        ...apiKeysService(plane),
+        ...auditService(plane),
+        ...keyRotationService(plane),
+        ...backupService(plane),
+      });
       // The one method with a bound of its own is routed by itself.
       const { bulkCreateSessions: bulk } = Proxies.method;
       router.rpc(bulk, bulkCreateSessions(plane), { readMaxBytes: LARGEST_MESSAGE_BYTES });
       router.service(
         { ...Proxies, methods: Proxies.methods.filter((method) => method !== bulk) },
-        { ...sessionsService(plane), ...poolsService(plane), ...providersService(plane) },
+        {
+          ...sessionsService(plane),
+          ...sessionStatesService(plane),
+          ...poolsService(plane),
+          ...providersService(plane),
+          ...assignmentsService(plane),
+          ...usageService(plane),
+          ...observingService(plane),
+        },
       );
     },
   };

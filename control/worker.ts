@@ -39,6 +39,12 @@ const methods: ControlMethods = {
       stickyOverrides: (knownVersion) => link.call('stickyOverrides', knownVersion),
       restoreSticky: (entries) => link.call('restoreSticky', entries),
       snapshot: () => link.call('snapshot', undefined),
+      drainUsage: () => link.call('drainUsage', undefined),
+      findRequest: (requestId) => link.call('findRequest', requestId),
+      listRequests: (query) => link.call('listRequests', query),
+      sessionStates: (query) => link.call('sessionStates', query),
+      explain: (query) => link.call('explain', query),
+      leastAssigned: (query) => link.call('leastAssigned', query),
     };
     plane = await startControlPlane(options, gateway, logging.log, (error) => {
       throw error;

@@ -12,12 +12,12 @@ import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Bootstrap as Bootstrapped } from '../control/bootstrap.ts';
+import type { GatewayPort } from '../control/ports.ts';
 import type { ControlMethods } from '../control/worker.ts';
 import { Gateway } from '../gateway/server.ts';
 import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import type { Logger } from './core/log.ts';
-import type { Change } from './core/model.ts';
 import { type Link, openLink } from './link.ts';
 
 /** What a first start made: shown once, and kept in `bootstrap.json`. Ids in wire form (base64). */
@@ -41,12 +41,11 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** What the control thread calls on this one. */
+/** What the control thread calls on this one: the port, without the promises. */
 export type GatewayMethods = {
-  apply: (changes: readonly Change[]) => void;
-  stickyOverrides: Gateway['stickyOverrides'];
-  restoreSticky: Gateway['restoreSticky'];
-  snapshot: () => ReturnType<Gateway['snapshot']>;
+  readonly [name in keyof GatewayPort]: (
+    argument: Parameters<GatewayPort[name]>[0],
+  ) => Awaited<ReturnType<GatewayPort[name]>> | ReturnType<GatewayPort[name]>;
 };
 
 /** Starts both planes; rejects, with nothing left running, when either cannot start. */
@@ -103,6 +102,12 @@ function startControlThread(config: Config, gateway: Gateway): ControlThread {
     stickyOverrides: (knownVersion) => gateway.stickyOverrides(knownVersion),
     restoreSticky: (entries) => gateway.restoreSticky(entries),
     snapshot: () => gateway.snapshot(),
+    drainUsage: () => gateway.drainUsage(),
+    findRequest: (requestId) => gateway.findRequest(requestId),
+    listRequests: (query) => gateway.listRequests(query),
+    sessionStates: (query) => gateway.sessionStates(query),
+    explain: (query) => gateway.explain(query),
+    leastAssigned: (query) => gateway.leastAssigned(query),
   };
   const link = openLink<ControlMethods>(worker, methods);
   const failed = Promise.withResolvers<Error>();

@@ -35,6 +35,8 @@ const ACCOUNTS_RULES: { readonly [method in keyof typeof Accounts.method]: Metho
   updateWorkspace: manageAccount,
   deleteWorkspace: operate,
   rotateWorkspaceKey: operate,
+  rotateMasterKey: { ...operate, scope: 'own' },
+  createBackup: { ...operate, scope: 'own' },
   createAPIKey: manageAccount,
   listAPIKeys: viewAccount,
   deleteAPIKey: { ...manageAccount, scope: 'own' },

@@ -7,7 +7,7 @@ import type { Interceptor } from '@connectrpc/connect';
 import type { WorkspaceId } from '../../src/core/model.ts';
 import type { AccessTable } from '../access-table.ts';
 import { callOf } from '../call.ts';
-import { idFrom } from '../convert.ts';
+import { idFrom } from '../convert/ids.ts';
 import { DomainError, notFound } from '../domain-error.ts';
 
 const ID_BYTES = 16;

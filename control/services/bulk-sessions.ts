@@ -12,7 +12,7 @@ import type { MethodImpl } from '@connectrpc/connect';
 import type { Transaction } from 'kysely';
 import type { Change } from '../../src/core/model.ts';
 import { callOf, type Plane, workspaceOf } from '../call.ts';
-import { sessionMessage, sessionPut } from '../convert.ts';
+import { sessionMessage, sessionPut } from '../convert/sessions.ts';
 import { type FieldViolation, malformed } from '../domain-error.ts';
 import type { NewSession, Proxies, Session } from '../gen/proxies/v1/proxies_pb.ts';
 import { mutate } from '../mutation.ts';

@@ -5,7 +5,8 @@
 import type { Transaction } from 'kysely';
 import type { PoolId, ProviderId, SessionId, WorkspaceId } from '../../src/core/model.ts';
 import type { Plane } from '../call.ts';
-import { endpointOf, idFrom } from '../convert.ts';
+import { idFrom } from '../convert/ids.ts';
+import { endpointOf } from '../convert/sessions.ts';
 import { type FieldViolation, notFound } from '../domain-error.ts';
 import { Secret } from '../secrets/secret.ts';
 import type { WorkspaceSealer } from '../secrets/vault.ts';
@@ -94,6 +95,7 @@ export function newSession(
     version: 1,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
+    unusable: false,
   };
   return { record, password };
 }

@@ -1,16 +1,15 @@
 /** Pools: messages in, rules, store, messages out. Their policies are `pool-policy.ts`. */
-import { create } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { PoolId, WorkspaceId } from '../../src/core/model.ts';
 import { callOf, type Plane, workspaceOf } from '../call.ts';
-import { idBytes, idFrom, poolPut } from '../convert.ts';
+import { idBytes, idFrom } from '../convert/ids.ts';
+import { poolMessage, poolPut } from '../convert/pools.ts';
 import { listPage } from '../cursor.ts';
 import { DomainError, notFound } from '../domain-error.ts';
-import { type Pool, PoolSchema, type Proxies } from '../gen/proxies/v1/proxies_pb.ts';
+import type { Proxies } from '../gen/proxies/v1/proxies_pb.ts';
 import { mutate } from '../mutation.ts';
+import { defaultPolicy, policyOf } from '../pool-policy.ts';
 import { findPoolByName, insertPool, listPoolIds, loadPool, type PoolRecord } from '../store/pools.ts';
-import { defaultPolicy, policyMessage, policyOf } from './pool-policy.ts';
 
 type PoolsService = Pick<ServiceImpl<typeof Proxies>, 'createPool' | 'getPool' | 'listPools'>;
 
@@ -65,17 +64,4 @@ export function newPool(plane: Pick<Plane, 'clock' | 'newId'>, workspaceId: Work
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
   };
-}
-
-function poolMessage(record: PoolRecord): Pool {
-  return create(PoolSchema, {
-    ...policyMessage(record.policy),
-    id: idBytes(record.id),
-    workspaceId: idBytes(record.workspaceId),
-    name: record.name,
-    enabled: record.enabled,
-    version: BigInt(record.version),
-    createdAt: timestampFromMs(record.createdAtMs),
-    updatedAt: timestampFromMs(record.updatedAtMs),
-  });
 }

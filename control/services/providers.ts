@@ -2,7 +2,9 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { PoolId, ProviderId, ProviderType, Scheme, WorkspaceId } from '../../src/core/model.ts';
 import { callOf, type Plane, workspaceOf } from '../call.ts';
-import { endpointOf, idBytes, idFrom, providerMessage, providerPut, providerTypeName } from '../convert.ts';
+import { idBytes, idFrom } from '../convert/ids.ts';
+import { providerMessage, providerPut, providerTypeName } from '../convert/providers.ts';
+import { endpointOf } from '../convert/sessions.ts';
 import { listPage } from '../cursor.ts';
 import { type FieldViolation, malformed, notFound } from '../domain-error.ts';
 import type { ConnectProviderRequest, Proxies } from '../gen/proxies/v1/proxies_pb.ts';
@@ -94,6 +96,11 @@ export function newProvider(
     version: 1,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
+    mintTokens: false,
+    state: null,
+    stateRefreshedAtMs: null,
+    discovery: null,
+    unusable: false,
   };
 }
 

@@ -2,7 +2,8 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { PoolId, ProviderId, SessionId } from '../../src/core/model.ts';
 import { callOf, type Plane, workspaceOf } from '../call.ts';
-import { idBytes, idFrom, idText, sessionMessage, sessionPut } from '../convert.ts';
+import { idBytes, idFrom, idText } from '../convert/ids.ts';
+import { sessionMessage, sessionPut } from '../convert/sessions.ts';
 import { listPage } from '../cursor.ts';
 import { DomainError, malformed, notFound } from '../domain-error.ts';
 import type { Proxies } from '../gen/proxies/v1/proxies_pb.ts';

@@ -6,6 +6,7 @@
  */
 import { type Kysely, sql } from 'kysely';
 import { createTables } from './migrations/0001-tables.ts';
+import { addControlPlane } from './migrations/0002-control-plane.ts';
 import type { Schema } from './schema.ts';
 import { StoreError } from './store-error.ts';
 
@@ -15,7 +16,7 @@ const APPLICATION_ID = 0x53614c79;
 type Migration = (tx: Kysely<Schema>) => Promise<void>;
 
 /** Migration n brings version n−1 to n: append here, never change what has been released. */
-const MIGRATIONS: readonly Migration[] = [createTables];
+const MIGRATIONS: readonly Migration[] = [createTables, addControlPlane];
 
 /** The schema version that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

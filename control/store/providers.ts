@@ -24,6 +24,15 @@ export interface ProviderRecord {
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
+  /** Sticky keys of clients become tokens of its own. */
+  readonly mintTokens: boolean;
+  /** JSON of a ProviderState message, or null before the first report. */
+  readonly state: string | null;
+  readonly stateRefreshedAtMs: number | null;
+  /** JSON of a ProviderDiscovery message, or null before the first discovery. */
+  readonly discovery: string | null;
+  /** Its credentials do not open. */
+  readonly unusable: boolean;
 }
 
 function toRecord(row: ProvidersTable): ProviderRecord {
@@ -44,6 +53,11 @@ function toRecord(row: ProvidersTable): ProviderRecord {
     version: row.version,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
+    mintTokens: row.mint_tokens === 1,
+    state: row.state,
+    stateRefreshedAtMs: row.state_refreshed_at,
+    discovery: row.discovery,
+    unusable: row.unusable === 1,
   };
 }
 
@@ -66,6 +80,11 @@ function toRow(record: ProviderRecord): Insertable<ProvidersTable> {
     created_at: record.createdAtMs,
     updated_at: record.updatedAtMs,
     deleted_at: null,
+    mint_tokens: record.mintTokens ? 1 : 0,
+    state: record.state,
+    state_refreshed_at: record.stateRefreshedAtMs,
+    discovery: record.discovery,
+    unusable: record.unusable ? 1 : 0,
   };
 }
 

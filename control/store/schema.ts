@@ -23,6 +23,26 @@ export interface WorkspaceKeysTable {
   version: number;
   wrapped_key: Buffer;
   created_at: number;
+  /** Id of the keyring that wraps it, 8 bytes; null for rows of schema 1, wrapped by the bare master key. */
+  keyring: Buffer | null;
+}
+
+/** Rotations of workspace keys that have not reached every sealed value yet. */
+export interface KeyRotationsTable {
+  workspace_id: Buffer;
+  from_version: number;
+  to_version: number;
+  /** Sessions up to and including this id are done; empty at the start. */
+  after_id: Buffer;
+  checked: number;
+  total: number;
+  started_at: number;
+}
+
+/** How often a row's secret was replaced, for rows where it ever was: part of what a sealed value is bound to. */
+export interface SealSerialsTable {
+  row_id: Buffer;
+  serial: number;
 }
 
 export interface ApiKeysTable {
@@ -71,6 +91,14 @@ export interface ProvidersTable {
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
+  mint_tokens: number;
+  /** JSON of what the vendor last reported, or null. */
+  state: string | null;
+  state_refreshed_at: number | null;
+  /** JSON of the discovery under way or the last one, or null. */
+  discovery: string | null;
+  /** 1: its credentials do not open. */
+  unusable: number;
 }
 
 export interface SessionsTable {
@@ -91,6 +119,52 @@ export interface SessionsTable {
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
+  /** 1: its password does not open; never given to the gateway until it is given anew. */
+  unusable: number;
+}
+
+/** Accounts bound to sessions: one live row per pool and account name. */
+export interface AssignmentsTable {
+  id: Buffer;
+  workspace_id: Buffer;
+  pool_id: Buffer;
+  session_id: Buffer;
+  account_name: string;
+  pinned: number;
+  version: number;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+/** Traffic of one session for one account in one UTC day. Rows are added to, never replaced. */
+export interface UsageTable {
+  workspace_id: Buffer;
+  /** Days since the epoch, UTC. */
+  usage_day: number;
+  session_id: Buffer;
+  /** Empty for requests without an account. */
+  account_name: string;
+  pool_id: Buffer;
+  provider_id: Buffer;
+  request_count: number;
+  error_count: number;
+  bytes_out: number;
+  bytes_in: number;
+}
+
+/** What discovery knows of the endpoints that a provider listed. */
+export interface DiscoveredEndpointsTable {
+  provider_id: Buffer;
+  /** The vendor's own name of the endpoint, stable over its lists. */
+  endpoint_key: string;
+  session_id: Buffer;
+  /** Number of the last run that saw it. */
+  seen_run: number;
+  /** 1: discovery disabled the session because the endpoint was gone, and may enable it when it is back. */
+  vanished: number;
+  /** SHA-256 over endpoint and credentials, to tell whether they changed. */
+  fingerprint: Buffer;
 }
 
 /** Sticky keys held elsewhere than their consistent choice, so that a restart does not move them. */
@@ -112,15 +186,25 @@ export interface AuditEventsTable {
   outcome: string;
   /** How many objects the call changed (bulk calls: more than one). */
   count: number;
+  /** JSON objects of the fields that changed, before and after; null where there is none. Never a secret. */
+  before: string | null;
+  after: string | null;
+  /** SHA-256 over this row and the hash of the row before it, 32 bytes; null in rows of schema 1. */
+  hash: Buffer | null;
 }
 
 export interface Schema {
   workspaces: WorkspacesTable;
   workspace_keys: WorkspaceKeysTable;
+  key_rotations: KeyRotationsTable;
+  seal_serials: SealSerialsTable;
   api_keys: ApiKeysTable;
   pools: PoolsTable;
   providers: ProvidersTable;
   sessions: SessionsTable;
   audit_events: AuditEventsTable;
   sticky_keys: StickyKeysTable;
+  assignments: AssignmentsTable;
+  usage: UsageTable;
+  discovered_endpoints: DiscoveredEndpointsTable;
 }

@@ -22,6 +22,7 @@ export function sessionFromRow(row: SessionsTable): SessionRecord {
     version: row.version,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
+    unusable: row.unusable === 1,
   };
 }
 
@@ -44,5 +45,6 @@ export function sessionToRow(record: SessionRecord): SessionsTable {
     created_at: record.createdAtMs,
     updated_at: record.updatedAtMs,
     deleted_at: null,
+    unusable: record.unusable ? 1 : 0,
   };
 }

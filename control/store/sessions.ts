@@ -29,6 +29,8 @@ export interface SessionRecord {
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
+  /** Its password does not open; the gateway is not given it. */
+  readonly unusable: boolean;
 }
 
 /** Adds a live session; a token that a live session of the pool has is a `constraint` error. */
@@ -99,6 +101,7 @@ export async function replaceSession(db: Kysely<Schema>, record: SessionRecord):
       enabled: row.enabled,
       version: row.version,
       updated_at: row.updated_at,
+      unusable: row.unusable,
     })
     .where('id', '=', row.id)
     .where('workspace_id', '=', row.workspace_id)

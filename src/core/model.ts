@@ -11,6 +11,7 @@ export type PoolId = string & { readonly brand: 'PoolId' };
 export type ProviderId = string & { readonly brand: 'ProviderId' };
 export type SessionId = string & { readonly brand: 'SessionId' };
 export type ApiKeyId = string & { readonly brand: 'ApiKeyId' };
+export type AssignmentId = string & { readonly brand: 'AssignmentId' };
 
 /** Schemes of an upstream proxy, as they stand in a session. */
 export const SCHEMES = ['http', 'https', 'socks4', 'socks4a', 'socks5', 'socks5h'] as const;
@@ -72,6 +73,16 @@ export interface SessionState {
   readonly enabled: boolean;
 }
 
+/** An assignment as the gateway knows it: which session an account of a pool is bound to. */
+export interface AssignmentState {
+  readonly id: AssignmentId;
+  readonly poolId: PoolId;
+  readonly accountName: string;
+  /** May be gone or unable to serve: the assignment stays. */
+  readonly sessionId: SessionId;
+  readonly pinned: boolean;
+}
+
 /** One committed write, as the gateway must see it. A `…-put` carries the whole new state. */
 export type Change =
   | { readonly kind: 'key-put'; readonly key: ApiKeyState }
@@ -81,7 +92,9 @@ export type Change =
   | { readonly kind: 'provider-put'; readonly provider: ProviderState }
   | { readonly kind: 'provider-gone'; readonly providerId: ProviderId }
   | { readonly kind: 'session-put'; readonly session: SessionState }
-  | { readonly kind: 'session-gone'; readonly poolId: PoolId; readonly sessionId: SessionId };
+  | { readonly kind: 'session-gone'; readonly poolId: PoolId; readonly sessionId: SessionId }
+  | { readonly kind: 'assignment-put'; readonly assignment: AssignmentState }
+  | { readonly kind: 'assignment-gone'; readonly poolId: PoolId; readonly accountName: string };
 
 /**
  * How to reach one session: all that dialling and injecting need, compiled once

@@ -1,7 +1,7 @@
 /** The reference vector of CreateSession, replayed over HTTP against a store that holds its ids. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { idFrom } from '../../control/convert.ts';
+import { idFrom } from '../../control/convert/ids.ts';
 import { loadMasterKey } from '../../control/secrets/master-key.ts';
 import { openVault } from '../../control/secrets/vault.ts';
 import { newPool } from '../../control/services/pools.ts';

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bootstrap } from '../../control/bootstrap.ts';
 import { type ControlOptions, type ControlPlane, startControlPlane } from '../../control/plane.ts';
+import type { GatewayPort } from '../../control/ports.ts';
 import { type Logger, silentLog } from '../../src/core/log.ts';
 import type { GatewaySnapshot } from '../../src/core/metrics.ts';
 import type { Change } from '../../src/core/model.ts';
@@ -70,6 +71,8 @@ export interface ControlRig {
 }
 
 export interface RigOptions extends Partial<ControlOptions> {
+  /** Replaces single abilities of the gateway. */
+  readonly gateway?: Partial<GatewayPort>;
   readonly directory?: string;
 }
 
@@ -97,6 +100,15 @@ export async function startControlRig(options: RigOptions = {}): Promise<Control
       stickyOverrides: async () => ({ version: 0, entries: [] }),
       restoreSticky: async () => undefined,
       snapshot: async () => rig.snapshot,
+      drainUsage: async () => [],
+      findRequest: async () => null,
+      listRequests: async ({ afterSequence }) => ({ records: [], sequence: Math.max(afterSequence, 0), missed: 0 }),
+      sessionStates: async () => [],
+      explain: async () => {
+        throw new Error('this rig has no gateway that explains');
+      },
+      leastAssigned: async ({ accountNames }) => accountNames.map(() => null),
+      ...options.gateway,
     },
     log,
     (error) => void fatal.push(error),

@@ -3,7 +3,7 @@
  * the store of a data directory whose process is not running.
  */
 import { join } from 'node:path';
-import { idFrom } from '../../control/convert.ts';
+import { idFrom } from '../../control/convert/ids.ts';
 import { loadMasterKey } from '../../control/secrets/master-key.ts';
 import { openVault } from '../../control/secrets/vault.ts';
 import { newPool } from '../../control/services/pools.ts';

@@ -47,6 +47,7 @@ export function providerRecord(workspaceId: WorkspaceId, over: Partial<ProviderR
     ...{ id: newId<ProviderId>(), workspaceId, type: 'static', name: null, targetPoolId: null },
     ...{ scheme: null, host: null, port: null, usernameTemplate: null, passwordTemplate: null, tokenFormat: null },
     ...{ credentialsSealed: null, enabled: true, version: 1, createdAtMs: 1_000, updatedAtMs: 2_000 },
+    ...{ mintTokens: false, state: null, stateRefreshedAtMs: null, discovery: null, unusable: false },
     ...over,
   };
 }
@@ -65,6 +66,7 @@ export async function tenant(store: Store) {
     ...{ id: newId(), workspaceId: workspace.id, poolId: pool.id, providerId: provider.id, token },
     ...{ scheme: 'http', host: '203.0.113.7', port: 8080, username: 'u', passwordSealed: Buffer.from([1, 2, 3]) },
     ...{ labels: { country: 'de' }, enabled: true, version: 1, createdAtMs: 1_000, updatedAtMs: 2_000 },
+    unusable: false,
     ...over,
   });
   return { workspace, pool, provider, session };

@@ -1,7 +1,4 @@
-/**
- * Workspaces, API keys and policies: messages in, rules, store, messages out.
- * The wire, authentication and field rules are behind it already.
- */
+/** API keys and the policies they carry: messages in, rules, store, messages out. */
 import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
@@ -9,28 +6,19 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { ApiKeyId, WorkspaceId } from '../../src/core/model.ts';
 import { apiKeyState } from '../access-table.ts';
 import { callOf, type Plane, workspaceOf } from '../call.ts';
-import { apiKeyMessage, idFrom, poolPut, workspaceMessage } from '../convert.ts';
+import { apiKeyMessage } from '../convert/accounts.ts';
+import { idFrom } from '../convert/ids.ts';
 import { DomainError, malformed, notFound } from '../domain-error.ts';
 import { type Accounts, Permission, PolicySchema } from '../gen/accounts/v1/accounts_pb.ts';
 import { mutate } from '../mutation.ts';
 import { POLICIES, permissionsOf } from '../policies.ts';
 import { apiKeyPrefix, generateApiKey, hashApiKey } from '../secrets/api-key.ts';
 import { type ApiKeyRecord, insertApiKey, loadApiKey, softDeleteApiKey } from '../store/api-keys.ts';
-import { insertPool } from '../store/pools.ts';
-import { insertWorkspace, type WorkspaceRecord } from '../store/workspaces.ts';
-import { newPool } from './pools.ts';
 
-/** The pool that every workspace starts with: where requests without a pool's name go. */
-const DEFAULT_POOL = 'default';
+type ApiKeysService = Pick<ServiceImpl<typeof Accounts>, 'createAPIKey' | 'deleteAPIKey' | 'listPolicies'>;
 
-type AccountsService = Pick<
-  ServiceImpl<typeof Accounts>,
-  'createWorkspace' | 'createAPIKey' | 'deleteAPIKey' | 'listPolicies'
->;
-
-export function accountsService(plane: Plane): AccountsService {
+export function apiKeysService(plane: Plane): ApiKeysService {
   return {
-    createWorkspace: createWorkspace(plane),
     createAPIKey: createApiKey(plane),
     deleteAPIKey: deleteApiKey(plane),
     listPolicies: () => ({
@@ -41,34 +29,7 @@ export function accountsService(plane: Plane): AccountsService {
   };
 }
 
-function createWorkspace(plane: Plane): AccountsService['createWorkspace'] {
-  return (request, { values }) =>
-    mutate(plane, callOf(values), async (tx) => {
-      const nowMs = plane.clock.nowMs();
-      const workspace: WorkspaceRecord = {
-        id: plane.newId<WorkspaceId>(),
-        name: request.name,
-        description: request.description || null,
-        version: 1,
-        createdAtMs: nowMs,
-        updatedAtMs: nowMs,
-      };
-      const pool = newPool(plane, workspace.id, DEFAULT_POOL);
-      await insertWorkspace(tx, workspace);
-      await plane.vault.createWorkspaceKey(tx, workspace.id);
-      await insertPool(tx, pool);
-      return {
-        answer: { workspace: workspaceMessage(workspace) },
-        changes: [poolPut(pool)],
-        workspaceId: workspace.id,
-        objectId: workspace.id,
-        count: 1,
-        committed: () => plane.access.putWorkspace(workspace.id),
-      };
-    });
-}
-
-function createApiKey(plane: Plane): AccountsService['createAPIKey'] {
+function createApiKey(plane: Plane): ApiKeysService['createAPIKey'] {
   return async (request, { values }) => {
     const call = callOf(values);
     const expiresAtMs = request.expiresAt === undefined ? null : timestampMs(request.expiresAt);
@@ -115,7 +76,7 @@ export function newApiKey(
   };
 }
 
-function deleteApiKey(plane: Plane): AccountsService['deleteAPIKey'] {
+function deleteApiKey(plane: Plane): ApiKeysService['deleteAPIKey'] {
   return (request, { values }) => {
     const call = callOf(values);
     return mutate(plane, call, async (tx) => {

@@ -6,7 +6,7 @@
  * serve yet is refused when asked for, rather than accepted and not followed.
  */
 import { create, fromJsonString, type MessageInitShape, toJson, toJsonString } from '@bufbuild/protobuf';
-import { malformed } from '../domain-error.ts';
+import { malformed } from './domain-error.ts';
 import {
   type CreatePoolRequest,
   OnRevoke,
@@ -14,7 +14,7 @@ import {
   PoolSchema,
   Selection,
   StickinessMode,
-} from '../gen/proxies/v1/proxies_pb.ts';
+} from './gen/proxies/v1/proxies_pb.ts';
 
 const seconds = (count: number) => ({ seconds: BigInt(count) });
 
@@ -44,8 +44,8 @@ export function policyMessage(policy: string): Pool {
 
 /** The policy that a request asks for; `invalid_argument` names each one that is not served yet. */
 export function policyOf(request: Pick<CreatePoolRequest, PolicyField>): string {
-  const served = toJson(PoolSchema, create(PoolSchema, DEFAULTS)) as Record<PolicyField, object>;
-  const asked = toJson(PoolSchema, create(PoolSchema, withoutAbsent(request))) as Partial<Record<PolicyField, object>>;
+  const served = toJson(PoolSchema, create(PoolSchema, DEFAULTS)) as Record<PolicyField, unknown>;
+  const asked = toJson(PoolSchema, create(PoolSchema, withoutAbsent(request))) as Partial<Record<PolicyField, unknown>>;
   const refused = POLICY_FIELDS.filter((field) => !isPartOf(asked[field], served[field]));
   if (refused.length > 0) {
     throw malformed(refused.map((field) => ({ field, description: 'only the default is served by this release' })));

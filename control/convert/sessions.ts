@@ -1,0 +1,51 @@
+/** From a session's record to its message and to what the gateway must see. No rule is decided here. */
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type { Change, Endpoint } from '../../src/core/model.ts';
+import * as pb from '../gen/proxies/v1/proxies_pb.ts';
+import type { Secret } from '../secrets/secret.ts';
+import type { SessionRecord } from '../store/sessions.ts';
+import { idBytes, stamps } from './ids.ts';
+
+/** The session as it may be seen: whether it has a password does not show. */
+export function sessionMessage(record: SessionRecord): pb.Session {
+  const init: MessageInitShape<typeof pb.SessionSchema> = {
+    id: idBytes(record.id),
+    workspaceId: idBytes(record.workspaceId),
+    poolId: idBytes(record.poolId),
+    providerId: idBytes(record.providerId),
+    token: record.token,
+    enabled: record.enabled,
+    ...stamps(record),
+  };
+  if (record.scheme !== null) init.scheme = record.scheme;
+  if (record.host !== null) init.host = record.host;
+  if (record.port !== null) init.port = record.port;
+  if (record.username !== null) init.username = record.username;
+  if (record.labels !== null) init.labels = { ...record.labels };
+  return create(pb.SessionSchema, init);
+}
+
+/** Where a session's password is sent: its own endpoint, or null where it has none. */
+export function endpointOf(record: Pick<SessionRecord, 'scheme' | 'host' | 'port'>): Endpoint | null {
+  const { scheme, host, port } = record;
+  return scheme === null || host === null || port === null ? null : { scheme, host, port };
+}
+
+/** The session as the gateway needs it, password in clear. */
+export function sessionPut(record: SessionRecord, password: Secret | null): Change {
+  const endpoint = endpointOf(record);
+  return {
+    kind: 'session-put',
+    session: {
+      id: record.id,
+      poolId: record.poolId,
+      providerId: record.providerId,
+      token: record.token,
+      endpoint,
+      localAddress: endpoint === null ? record.host : null,
+      username: record.username,
+      password: password?.reveal() ?? null,
+      enabled: record.enabled,
+    },
+  };
+}

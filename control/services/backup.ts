@@ -1,0 +1,8 @@
+/** A copy of the database, streamed to an operator. */
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { Plane } from '../call.ts';
+import type { Accounts } from '../gen/accounts/v1/accounts_pb.ts';
+
+export function backupService(_plane: Plane): Partial<ServiceImpl<typeof Accounts>> {
+  return {};
+}

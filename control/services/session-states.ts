@@ -1,0 +1,8 @@
+/** How sessions fare at the gateway. */
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { Plane } from '../call.ts';
+import type { Proxies } from '../gen/proxies/v1/proxies_pb.ts';
+
+export function sessionStatesService(_plane: Plane): Partial<ServiceImpl<typeof Proxies>> {
+  return {};
+}
