@@ -11,7 +11,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseBenchArguments } from './lib/arguments.ts';
 import { candidates, installed } from './lib/candidates.ts';
-import { type MicroResults, microBlock, runMicro } from './lib/micro.ts';
+import { type BenchFolder, type MicroResults, microBlock, runMicro } from './lib/micro.ts';
 import type { RowResults } from './lib/results.ts';
 import { runRounds } from './lib/rounds.ts';
 import { FULL, QUICK, rows } from './lib/rows.ts';
@@ -20,10 +20,11 @@ import { Stage } from './lib/stage.ts';
 import { rowBlock } from './lib/table.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+const FOLDERS: readonly BenchFolder[] = ['micro', 'control'];
 
 async function main(): Promise<number> {
   const args = parseBenchArguments(process.argv.slice(2), {
-    rows: [...rows.map(({ id }) => id), 'micro'],
+    rows: [...rows.map(({ id }) => id), ...FOLDERS],
     candidates: candidates.map(({ name }) => name),
   });
   const asked = candidates.filter(({ name }) => args.candidates?.includes(name) ?? true);
@@ -43,12 +44,19 @@ async function main(): Promise<number> {
       progress,
       onRow: (row) => console.log(`\n${rowBlock(row)}`),
     });
-    let micro: MicroResults | null = null;
-    if (args.only?.includes('micro') ?? true) {
-      micro = await runMicro(stage, ROOT, args.quick, progress);
-      console.log(`\n${microBlock(micro)}`);
+    const folders: Partial<Record<BenchFolder, MicroResults>> = {};
+    for (const folder of FOLDERS.filter((name) => args.only?.includes(name) ?? true)) {
+      const done = await runMicro(stage, ROOT, args.quick, progress, folder);
+      folders[folder] = done;
+      console.log(`\n${microBlock(done, folder)}`);
     }
-    const report = { setting, quick: args.quick, rows: results, micro };
+    const report = {
+      setting,
+      quick: args.quick,
+      rows: results,
+      micro: folders.micro ?? null,
+      control: folders.control ?? null,
+    };
     if (args.json) writeFileSync(args.json, `${JSON.stringify(report, null, 1)}\n`);
     return failed(results) ? 1 : 0;
   } finally {

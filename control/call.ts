@@ -3,13 +3,19 @@
  * Made by the gate, carried in the call's context values, read by interceptors
  * and services. `Plane` is what all calls share.
  */
-import { type ContextValues, createContextKey } from '@connectrpc/connect';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Code, ConnectError, type ContextValues, createContextKey } from '@connectrpc/connect';
 import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/core/log.ts';
 import type { WorkspaceId } from '../src/core/model.ts';
 import type { AccessTable, Caller } from './access-table.ts';
+import { DomainError } from './domain-error.ts';
 import type { MethodRule } from './interceptors/method-rules.ts';
+import type { GatewayPort } from './ports.ts';
+import type { Discovery } from './providers/discovery.ts';
+import type { VendorAccounts } from './providers/vendor-accounts.ts';
 import type { Publisher } from './publisher.ts';
+import type { Resealer } from './resealer.ts';
 import type { Vault } from './secrets/vault.ts';
 import type { Store } from './store/database.ts';
 
@@ -17,8 +23,12 @@ import type { Store } from './store/database.ts';
 export interface Plane {
   readonly store: Store;
   readonly vault: Vault;
+  readonly resealer: Pick<Resealer, 'kick'>;
   readonly publisher: Publisher;
   readonly access: AccessTable;
+  readonly gateway: GatewayPort;
+  readonly vendorAccounts: VendorAccounts;
+  readonly discovery: Discovery;
   readonly clock: Clock;
   readonly log: Logger;
   /** A new UUIDv7. */
@@ -41,6 +51,10 @@ export interface Call {
   workspaceId: WorkspaceId | null;
   /** Set when the call's audit row is on disk, so that it gets no second one. */
   audited: boolean;
+  /** Aborted when the deadline passes or the client goes away: nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Whether the key is still good for this method: for streams, which outlive the gate's look at it. */
+  readonly isStillAllowed: () => boolean;
 }
 
 const callKey = createContextKey<Call | null>(null, { description: 'the call' });
@@ -60,4 +74,23 @@ export function callOf(values: ContextValues): Call {
 export function workspaceOf(call: Call): WorkspaceId {
   if (call.workspaceId === null) throw new Error(`${call.method} names no workspace`);
   return call.workspaceId;
+}
+
+/**
+ * Throws when nobody waits for the answer any more (`deadline_exceeded`, `canceled`). Asked where turning back
+ * still leaves nothing done: as a transaction begins, between the slices of a long one, between a stream's messages.
+ */
+export function checkpoint(call: Pick<Call, 'signal'>): void {
+  if (!call.signal.aborted) return;
+  const reason: unknown = call.signal.reason;
+  const late = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+  throw new DomainError(late ? 'deadline_exceeded' : 'canceled');
+}
+
+/** The pause between the slices of a call's long transaction: other work goes on, and a call nobody waits for ends. */
+export function pauseOf(call: Pick<Call, 'signal'>): () => Promise<void> {
+  return async () => {
+    await nextTurn();
+    checkpoint(call);
+  };
 }

@@ -9,7 +9,8 @@ import { blobToUuid, uuidToBlob } from './store/uuid-blob.ts';
 
 const FORMAT_VERSION = 1;
 const CURSOR_BYTES = 17;
-const DEFAULT_LIMIT = 50;
+/** Page size of every list whose request names none. */
+export const DEFAULT_LIMIT = 50;
 
 interface PageRequest {
   readonly limit?: number | undefined;

@@ -22,6 +22,8 @@ const SENTENCES = {
   already_exists: 'A resource with the same natural key exists already.',
   aborted: 'The resource has changed since it was read.',
   resource_exhausted: 'The request was rate limited. Slow down and retry later.',
+  canceled: 'The client went away before the call ended.',
+  deadline_exceeded: 'The deadline of the call passed before it ended.',
   unavailable: 'The service cannot take this request now. Retry later.',
 } as const;
 

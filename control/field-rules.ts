@@ -3,7 +3,9 @@
  * fields. `request-rules.ts` is the table that uses them. A rule answers the
  * sentence that a value breaks, or null; it never quotes the value.
  */
-import type { Message } from '@bufbuild/protobuf';
+import type { DescEnum, Message } from '@bufbuild/protobuf';
+import type { Duration } from '@bufbuild/protobuf/wkt';
+import { parseDestination } from '../src/core/destinations.ts';
 import { SCHEMES } from '../src/core/model.ts';
 import type { FieldViolation } from './domain-error.ts';
 import { canonicalHost } from './host.ts';
@@ -50,6 +52,15 @@ export function each<V>(check: Check<V>, min: number, max: number): Check<V[]> {
       return;
     }
     for (let i = 0; i < items.length && found.length < ENOUGH_VIOLATIONS; i++) check(items[i], `${path}[${i}]`, found);
+  };
+}
+
+/** A list without doubles of at most `max` items, each of which must pass. */
+export function distinct<V>(check: Check<V>, max: number): Check<V[]> {
+  const all = each(check, 0, max);
+  return (items = [], path, found) => {
+    all(items, path, found);
+    if (new Set(items).size < items.length) found.push({ field: path, description: 'must not hold an item twice' });
   };
 }
 
@@ -101,6 +112,35 @@ export const description: Rule<string> = (value) =>
   Buffer.byteLength(value) <= 1_024 ? null : 'must be 1024 bytes or fewer';
 
 export const limit: Rule<number> = (value) => (value >= 1 && value <= 1_000 ? null : 'must be 1–1000');
+
+/** A number with both bounds inclusive. */
+export function between(min: number, max: number): Rule<number> {
+  return (value) => (value >= min && value <= max ? null : `must be ${min}–${max}`);
+}
+
+const NANOS_PER_MS = 1_000_000;
+
+/** A span of time with both bounds inclusive, milliseconds; `words` says them to people, for example `1s–24h`. */
+export function span(minMs: number, maxMs: number, words: string): Rule<Duration> {
+  return ({ seconds, nanos }) => {
+    // The binary format can carry nanoseconds of any size and sign: they must be what JSON could write.
+    if (nanos < 0 || nanos > 999_999_999 || nanos % NANOS_PER_MS !== 0) return `must be ${words} in whole milliseconds`;
+    const ms = seconds * 1_000n + BigInt(nanos / NANOS_PER_MS);
+    return ms >= minMs && ms <= maxMs ? null : `must be ${words}`;
+  };
+}
+
+/** A value that the enum names, its `…_UNSPECIFIED` among them: numbers of a later release are refused, not kept. */
+export function knownEnum(schema: DescEnum): Rule<number> {
+  const names = schema.values.map((value) => value.name).join(', ');
+  return (value) => (schema.value[value] === undefined ? `must be one of ${names}` : null);
+}
+
+/** An entry of a pool's `destinations`. */
+export const destination: Rule<string> = (value) => {
+  const parsed = parseDestination(value);
+  return typeof parsed === 'string' ? parsed : null;
+};
 
 export const version: Rule<bigint> = (value) => (value >= 1n ? null : 'must be 1 or more');
 

@@ -39,3 +39,14 @@ function canonicalIpv6(address: string): string | null {
   if (address.includes('%')) return null;
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
+
+/**
+ * The canonical spelling of a target's host, or null when it is none. Clients send a gateway whatever a resolver
+ * would take, so here, as there, `127.1` is an address: 127.0.0.1.
+ */
+export function canonicalTarget(text: string): string | null {
+  const host = canonicalHost(text);
+  if (host !== null || !/^[0-9a-fx.]{1,253}$/i.test(text)) return host;
+  const address = URL.parse(`http://${text.replace(/\.$/, '')}`)?.hostname;
+  return address !== undefined && isIPv4(address) ? address : null;
+}

@@ -1,8 +1,9 @@
 /**
- * Request bodies of unary Connect calls (JSON and binary), read and decoded by us.
+ * Request bodies of every protocol (Connect, gRPC, gRPC-Web; JSON and binary), read
+ * and decoded by us. A method takes one message, also where it answers a stream.
  *
- *   preHandler: set the body aside, give Connect an empty message
- *     └ Connect: gate (headers only) ─ interceptors ─ decodeBody: read ≤ limit, inflate, decode, put the message in
+ *   rpc-mount: set the body aside, give Connect an empty message
+ *     └ Connect: gate (headers only) ─ interceptors ─ decodeBody: read ≤ limit, open the envelope, inflate, decode
  *
  * Why: Connect decodes before the first interceptor and answers decoding errors
  * with the library's text, which quotes the offending value: a password put into
@@ -12,83 +13,143 @@
 import type { IncomingMessage } from 'node:http';
 import { type DescMessage, fromBinary, fromJsonString, type Message } from '@bufbuild/protobuf';
 import {
-  Code,
-  ConnectError,
   type ContextValues,
   createContextKey,
   createContextValues,
   type Interceptor,
+  type StreamRequest,
+  type UnaryRequest,
 } from '@connectrpc/connect';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
-import type { FastifyRequest } from 'fastify';
+import { callOf, checkpoint } from './call.ts';
 import { DomainError, malformed } from './domain-error.ts';
+import { ENVELOPE_HEAD_BYTES, envelopeOf, openEnvelope } from './envelope.ts';
 import { describeJsonFault } from './json-fault.ts';
 
-const UNARY_CONTENT = /^application\/(json|proto)\s*(;|$)/i;
+/** What stands before the format, if anything, is the protocol; gRPC's may leave the format out. */
+const CONTENT = /^application\/(?:(connect|grpc-web|grpc)(?:\+|(?=\s*(?:;|$))))?(json|proto|)\s*(?:;|$)/i;
+/** Where each protocol says how the message is compressed. */
+const ENCODING_HEADERS: Readonly<Record<string, string>> = {
+  connect: 'connect-content-encoding',
+  grpc: 'grpc-encoding',
+  'grpc-web': 'grpc-encoding',
+};
 /** Deeper than any message of this API, far below any stack. */
 const MAX_DEPTH = 16;
 
 interface PendingBody {
   readonly raw: IncomingMessage;
   readonly format: 'json' | 'proto';
+  /** The message stands in an envelope: gRPC, gRPC-Web, and Connect's streams. */
+  readonly enveloped: boolean;
   readonly encoding: string | undefined;
 }
 
 const bodyKey = createContextKey<PendingBody | null>(null, { description: 'the request body, not read yet' });
+const messageKey = createContextKey<Message | null>(null, { description: 'the one message of a stream’s request' });
 
-/** Fastify's preHandler: a unary Connect body is left in the socket and stands for an empty message until decoded. */
-export async function setBodyAside(request: FastifyRequest): Promise<void> {
-  const format = UNARY_CONTENT.exec(request.headers['content-type'] ?? '')?.[1]?.toLowerCase();
-  if (request.method !== 'POST' || format === undefined) return;
-  request.body = format === 'json' ? {} : new Uint8Array(0);
+/** What stands in for a body, and the context values that carry the body itself. */
+interface SetAside {
+  /** For Connect to decode: an empty message. undefined: a request that no protocol means. */
+  readonly standIn: object | undefined;
+  readonly values: ContextValues;
 }
 
-/** The context values of one call: carries the body that was set aside. */
-export function contextOfRequest(request: FastifyRequest): ContextValues {
-  const values = createContextValues();
-  if (request.body === undefined) return values;
-  const format = request.body instanceof Uint8Array ? 'proto' : 'json';
-  return values.set(bodyKey, { raw: request.raw, format, encoding: request.headers['content-encoding'] });
+/** Leaves the body of a request in its socket until it is decoded. */
+export function setBodyAside(raw: IncomingMessage): SetAside {
+  const body = pendingBodyOf(raw);
+  const values = createContextValues().set(bodyKey, body);
+  if (body === null) return { standIn: undefined, values };
+  const { format, enveloped } = body;
+  const empty = new TextEncoder().encode(format === 'json' ? '{}' : '');
+  if (enveloped) return { standIn: one(envelopeOf(empty)), values };
+  return { standIn: format === 'json' ? {} : empty, values };
+}
+
+function pendingBodyOf(raw: IncomingMessage): PendingBody | null {
+  const content = CONTENT.exec(raw.headers['content-type'] ?? '');
+  if (raw.method !== 'POST' || content === null) return null;
+  const protocol = content[1]?.toLowerCase();
+  const encoding = raw.headers[protocol === undefined ? 'content-encoding' : (ENCODING_HEADERS[protocol] ?? '')];
+  return {
+    raw,
+    format: content[2]?.toLowerCase() === 'json' ? 'json' : 'proto',
+    enveloped: protocol !== undefined,
+    encoding: typeof encoding === 'string' ? encoding : undefined,
+  };
 }
 
 /** Reads and decodes the body that was set aside; `limitOf` is the largest message of a method, bytes. */
 export function decodeBody(limitOf: (input: DescMessage) => number): Interceptor {
   return (next) => async (request) => {
-    const body = request.contextValues.get(bodyKey);
-    if (body === null || request.stream) return next(request);
     const { input } = request.method;
-    const bytes = await readBody(body, limitOf(input));
+    const body = request.contextValues.get(bodyKey);
+    if (body === null) throw new Error('a request reached the services with a body that was not set aside');
+    const bytes = await readBody(body, limitOf(input), callOf(request.contextValues).signal);
     const message = body.format === 'json' ? decodeJson(input, bytes) : decodeBinary(input, bytes);
-    return next({ ...request, message });
+    if (!request.stream) return next({ ...request, message });
+    request.contextValues.set(messageKey, message);
+    return next({ ...request, message: one(message) });
   };
 }
 
-async function readBody({ raw, encoding }: PendingBody, maxBytes: number): Promise<Uint8Array> {
-  const bytes = await collect(raw, maxBytes);
-  // Connect has refused unknown encodings already; the bound holds for what comes out, so a bomb stays small.
-  const compression = [compressionGzip, compressionBrotli].find(({ name }) => name === encoding);
-  return compression === undefined ? bytes : compression.decompress(bytes, maxBytes);
+/** The one message of a request that was decoded, whatever its method answers with. */
+export function messageOf(request: UnaryRequest | StreamRequest): Message {
+  const message = request.stream ? request.contextValues.get(messageKey) : request.message;
+  if (message === null) throw new Error('a request was looked at before it was decoded');
+  return message;
 }
 
-/** All bytes of the body; past the bound the rest is let through unread, so that the answer can still be written. */
-function collect(raw: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+async function* one<T>(item: T): AsyncGenerator<T> {
+  yield item;
+}
+
+async function readBody(body: PendingBody, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  const { raw, enveloped, encoding } = body;
+  const whole = await collect(raw, maxBytes, enveloped ? ENVELOPE_HEAD_BYTES : 0, signal);
+  // Connect has refused unknown encodings already; the bound holds for what comes out, so a bomb stays small.
+  const compression = [compressionGzip, compressionBrotli].find(({ name }) => name === encoding);
+  const { data, compressed } = enveloped ? openEnvelope(whole) : { data: whole, compressed: compression !== undefined };
+  if (!compressed) return data;
+  if (compression === undefined) throw malformed([{ field: 'body', description: 'must name how it is compressed' }]);
+  return compression.decompress(data, maxBytes);
+}
+
+/**
+ * All bytes of the body, up to `maxBytes` and what wraps them; past the bound the rest is let through unread, so
+ * that the answer can still be written. Rejects when the call's signal says that nobody waits for that.
+ */
+function collect(raw: IncomingMessage, maxBytes: number, wrapBytes: number, signal: AbortSignal): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const finish = (settle: () => void) => {
-      raw.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
+      raw.off('data', onData).off('end', onEnd).off('close', onGone).off('error', onGone);
+      signal.removeEventListener('abort', onAbort);
       settle();
+    };
+    const giveUp = (error: unknown) => {
+      finish(() => reject(error));
+      raw.on('error', () => {}).resume();
     };
     const onData = (chunk: Buffer) => {
       size += chunk.length;
       chunks.push(chunk);
-      if (size <= maxBytes) return;
-      finish(() => reject(new DomainError('resource_exhausted', `The request is larger than ${maxBytes} bytes.`)));
-      raw.on('error', () => {}).resume();
+      if (size <= maxBytes + wrapBytes) return;
+      giveUp(new DomainError('resource_exhausted', `The request is larger than ${maxBytes} bytes.`));
     };
     const onEnd = () => finish(() => resolve(Buffer.concat(chunks, size)));
-    const onClose = () => finish(() => reject(new ConnectError('the client went away', Code.Canceled)));
-    raw.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    const onGone = () => finish(() => reject(new DomainError('canceled')));
+    const onAbort = () => {
+      try {
+        checkpoint({ signal });
+      } catch (error) {
+        giveUp(error);
+      }
+    };
+    raw.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone);
+    signal.addEventListener('abort', onAbort);
+    onAbort();
   });
 }
 

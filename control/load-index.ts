@@ -1,113 +1,184 @@
 /**
  * At start: everything live in the store, as changes, into the gateway's index, in
- * slices so that neither thread holds it all. Called by `plane.ts` before it listens.
+ * pages so that neither thread holds it all. Called by `plane.ts` before it listens.
  *
- * A sealed value that does not open stops nothing but its own row: a session is left
- * out of the index, a provider loses its credentials; one audit row and one log line each.
+ *   control:  read, open page 1 │ page 2        │ page 3 …
+ *   gateway:                    │ apply page 1  │ apply page 2 …      a few messages ahead, never more
+ *
+ * A row that cannot be served stops nothing but itself: a session is left out, a provider
+ * is handed over as disabled, and `unusable.ts` tells of it once.
  */
-import { FIELD } from '../src/core/log.ts';
-import type { Change, SessionId, WorkspaceId } from '../src/core/model.ts';
+import type { AssignmentId, Change, PoolId, ProviderId, SessionId, WorkspaceId } from '../src/core/model.ts';
 import { apiKeyState } from './access-table.ts';
 import type { Plane } from './call.ts';
+import { assignmentPut } from './convert/assignments.ts';
 import { poolPut } from './convert/pools.ts';
 import { providerPut } from './convert/providers.ts';
 import { endpointOf, sessionPut } from './convert/sessions.ts';
-import { applyInSlices } from './publisher.ts';
 import type { Secret } from './secrets/secret.ts';
 import { SecretError } from './secrets/secret-error.ts';
-import type { WorkspaceSealer } from './secrets/vault.ts';
+import type { WorkspaceSealer } from './secrets/workspace-sealer.ts';
 import { loadLiveApiKeys } from './store/api-keys.ts';
-import { appendAuditEvent } from './store/audit-events.ts';
+import { loadLiveAssignments } from './store/assignments.ts';
+import { everyPage, type IdPage } from './store/id-page.ts';
 import { loadLivePools } from './store/pools.ts';
 import { loadLiveProviders, type ProviderRecord } from './store/providers.ts';
-import { loadLiveSessions, type SessionRecord } from './store/sessions.ts';
+import { loadSealSerial } from './store/seal-serials.ts';
+import { loadServedSessions, type ServedSession } from './store/sealed-rows.ts';
 import { loadLiveWorkspaces } from './store/workspaces.ts';
+import { MISPLACED, reportUnusable, reportUnusableWorkspace, type UnusableRow } from './unusable.ts';
 
-type LoadPlane = Pick<Plane, 'store' | 'vault' | 'clock' | 'log' | 'access'>;
+type LoadPlane = Pick<Plane, 'store' | 'vault' | 'publisher' | 'clock' | 'log' | 'access'>;
 type Apply = (changes: readonly Change[]) => Promise<void>;
 
 const SESSIONS_PER_PAGE = 1_000;
+/** Changes in one message to the gateway's thread, which has nothing else to do yet. */
+const CHANGES_PER_MESSAGE = 500;
+/** Messages that the gateway has not applied yet. */
+const MAX_MESSAGES_AHEAD = 4;
 
 /** Loads everything; resolves when the gateway serves all of it. Rejects when a store or the gateway fails. */
 export async function loadIndex(plane: LoadPlane, apply: Apply): Promise<void> {
   const { db } = plane.store;
+  const pipeline = openPipeline(apply);
+  const load: Loading = { plane, pipeline, sealers: new Map(), pools: new Map(), providers: new Map() };
   for (const workspace of await loadLiveWorkspaces(db)) plane.access.putWorkspace(workspace.id);
-  const keys = await loadLiveApiKeys(db);
+  // What stands under a workspace that is gone was put back by somebody: nobody is let in by it.
+  const isLive = (row: { readonly workspaceId: WorkspaceId }) => plane.access.hasWorkspace(row.workspaceId);
+  const keys = (await loadLiveApiKeys(db)).filter(isLive);
   for (const key of keys) plane.access.putKey(key);
-  await applyInSlices(
-    apply,
-    keys.map((key) => ({ kind: 'key-put', key: apiKeyState(key) })),
-  );
-  await applyInSlices(apply, (await loadLivePools(db)).map(poolPut));
-  const providers: Change[] = [];
-  for (const provider of await loadLiveProviders(db)) {
-    providers.push(providerPut(provider, await openCredentials(plane, provider)));
+  await pipeline.send(keys.map((key) => ({ kind: 'key-put', key: apiKeyState(key) })));
+  for await (const page of everyPage((at: IdPage<PoolId>) => loadLivePools(db, at))) {
+    const pools = page.filter(isLive);
+    for (const pool of pools) load.pools.set(pool.id, pool.workspaceId);
+    await pipeline.send(pools.map(poolPut));
   }
-  await applyInSlices(apply, providers);
-  await loadSessions(plane, apply);
+  for await (const page of everyPage((at: IdPage<ProviderId>) => loadLiveProviders(db, at))) {
+    await loadProviders(load, page.filter(isLive));
+  }
+  await loadSessions(load);
+  for await (const page of everyPage((at: IdPage<AssignmentId>) => loadLiveAssignments(db, at))) {
+    await pipeline.send(page.filter((row) => load.pools.get(row.poolId) === row.workspaceId).map(assignmentPut));
+  }
+  await pipeline.finish();
 }
 
-async function loadSessions(plane: LoadPlane, apply: Apply): Promise<void> {
+interface Loading {
+  readonly plane: LoadPlane;
+  readonly pipeline: Pipeline;
+  /** null: the workspace's key is destroyed or was changed. Held for the load alone: the vault keeps fewer. */
+  readonly sealers: Map<WorkspaceId, WorkspaceSealer | null>;
+  /** The workspaces of what sessions may be in. */
+  readonly pools: Map<PoolId, WorkspaceId>;
+  readonly providers: Map<ProviderId, WorkspaceId>;
+}
+
+async function loadProviders(load: Loading, providers: readonly ProviderRecord[]): Promise<void> {
+  const broken: UnusableRow[] = [];
+  for (const provider of providers) {
+    const { id, workspaceId, credentialsSealed: sealed } = provider;
+    load.providers.set(id, workspaceId);
+    const credentials = sealed === null || provider.unusable ? null : await openCredentials(load, provider, sealed);
+    const unusable = sealed !== null && credentials === null;
+    if (unusable && load.sealers.get(workspaceId)) broken.push({ id, workspaceId, sealed, reason: 'unsealable' });
+    await load.pipeline.send([providerPut({ ...provider, unusable }, credentials)]);
+  }
+  if (broken.length > 0) await reportUnusable(load.plane, 'providers', broken);
+}
+
+async function openCredentials(load: Loading, provider: ProviderRecord, sealed: Buffer): Promise<Secret | null> {
+  const sealer = await sealerOf(load, provider.workspaceId);
+  if (sealer === null) return null;
+  const serial = await loadSealSerial(load.plane.store.db, provider.id);
+  const place = { providerId: provider.id, endpoint: endpointOf(provider), serial };
+  return unlessUnsealable(() => sealer.openProviderCredentials(place, sealed));
+}
+
+async function loadSessions(load: Loading): Promise<void> {
+  const { db } = load.plane.store;
   let afterId: SessionId | null = null;
   for (;;) {
-    const page: SessionRecord[] = await loadLiveSessions(plane.store.db, { afterId, limit: SESSIONS_PER_PAGE });
+    const page: ServedSession[] = await loadServedSessions(db, { afterId, limit: SESSIONS_PER_PAGE });
     const changes: Change[] = [];
+    const broken: UnusableRow[] = [];
     for (const session of page) {
-      const password = await openPassword(plane, session);
-      if (password !== 'unusable') changes.push(sessionPut(session, password));
+      const { workspaceId, passwordSealed, unusable } = session;
+      // It was told of when it was marked.
+      if (unusable) continue;
+      // One await a workspace, not one a session.
+      if (passwordSealed !== null && !load.sealers.has(workspaceId)) await sealerOf(load, workspaceId);
+      const change = sessionChange(load, session);
+      if (change !== null && 'reason' in change) broken.push(change);
+      else if (change !== null) changes.push(change);
     }
-    await applyInSlices(apply, changes);
+    await load.pipeline.send(changes);
+    if (broken.length > 0) await reportUnusable(load.plane, 'sessions', broken);
     if (page.length < SESSIONS_PER_PAGE) return;
-    afterId = page.at(-1)?.id ?? null;
+    afterId = page.at(-1)!.id;
   }
 }
 
-/** The session's password, null without one, or `unusable` when it does not open. */
-async function openPassword(plane: LoadPlane, session: SessionRecord): Promise<Secret | null | 'unusable'> {
-  const { passwordSealed } = session;
-  if (passwordSealed === null) return null;
+/** What the gateway must see of a session, or why it must not; null when its workspace was told of as a whole. */
+function sessionChange({ pools, providers, sealers }: Loading, session: ServedSession): Change | UnusableRow | null {
+  const { id, workspaceId, poolId, providerId, passwordSealed: sealed, serial } = session;
+  if (pools.get(poolId) !== workspaceId || providers.get(providerId) !== workspaceId) {
+    return { id, workspaceId, sealed, reason: MISPLACED };
+  }
+  if (sealed === null) return sessionPut(session, null);
+  const sealer = sealers.get(workspaceId) ?? null;
+  if (sealer === null) return null;
   const endpoint = endpointOf(session);
-  const opened = await openOrReport(plane, session, 'session', (sealer) => {
-    if (endpoint === null) throw new SecretError('unsealable', 'a password without an endpoint');
-    return sealer.openSessionPassword({ sessionId: session.id, endpoint }, passwordSealed);
-  });
-  return opened ?? 'unusable';
+  const place = endpoint && { sessionId: id, endpoint, serial };
+  const password = place && unlessUnsealable(() => sealer.openSessionPassword(place, sealed));
+  return password === null ? { id, workspaceId, sealed, reason: 'unsealable' } : sessionPut(session, password);
 }
 
-async function openCredentials(plane: LoadPlane, provider: ProviderRecord): Promise<Secret | null> {
-  const { credentialsSealed } = provider;
-  if (credentialsSealed === null) return null;
-  return openOrReport(plane, provider, 'provider', (sealer) =>
-    sealer.openProviderCredentials({ providerId: provider.id, endpoint: endpointOf(provider) }, credentialsSealed),
-  );
-}
-
-/** What `open` opens; null, one audit row and one log line when it does not. Another failure stops the start. */
-async function openOrReport(
-  plane: LoadPlane,
-  row: { readonly id: string; readonly workspaceId: WorkspaceId },
-  noun: 'session' | 'provider',
-  open: (sealer: WorkspaceSealer) => Secret,
-): Promise<Secret | null> {
+/** The workspace's sealer; null, once told of, when there is no key to make one. */
+async function sealerOf({ plane, sealers }: Loading, workspaceId: WorkspaceId): Promise<WorkspaceSealer | null> {
+  const known = sealers.get(workspaceId);
+  if (known !== undefined) return known;
   try {
-    return open(await plane.vault.forWorkspace(plane.store.db, row.workspaceId));
+    const sealer = await plane.vault.forWorkspace(plane.store.db, workspaceId);
+    sealers.set(workspaceId, sealer);
+    return sealer;
   } catch (error) {
     if (!(error instanceof SecretError) || error.kind === 'key-wrong') throw error;
-    plane.log.error(
-      { [FIELD.objectId]: row.id, [FIELD.error]: error.kind },
-      `a ${noun}'s secret does not open: unusable`,
-    );
-    await plane.store.write((tx) =>
-      appendAuditEvent(tx, {
-        atMs: plane.clock.nowMs(),
-        workspaceId: row.workspaceId,
-        actorKeyId: null,
-        method: `load/${noun}`,
-        objectId: row.id,
-        outcome: error.kind,
-        count: 0,
-      }),
-    );
+    sealers.set(workspaceId, null);
+    await reportUnusableWorkspace(plane, workspaceId, error.kind);
     return null;
   }
+}
+
+function unlessUnsealable(open: () => Secret): Secret | null {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof SecretError && error.kind === 'unsealable') return null;
+    throw error;
+  }
+}
+
+/** Sends changes on without waiting for each message, in order and a bounded number ahead. */
+interface Pipeline {
+  send(changes: readonly Change[]): Promise<void>;
+  /** Resolves when everything is applied. */
+  finish(): Promise<void>;
+}
+
+function openPipeline(apply: Apply): Pipeline {
+  const ahead: Promise<void>[] = [];
+  return {
+    async send(changes) {
+      for (let i = 0; i < changes.length; i += CHANGES_PER_MESSAGE) {
+        const applied = apply(changes.slice(i, i + CHANGES_PER_MESSAGE));
+        // Its failure is met when its turn comes; until then it is nobody's.
+        applied.catch(() => undefined);
+        ahead.push(applied);
+        if (ahead.length > MAX_MESSAGES_AHEAD) await ahead.shift();
+      }
+    },
+    async finish() {
+      while (ahead.length > 0) await ahead.shift();
+    },
+  };
 }

@@ -7,6 +7,7 @@
  * already acts on the whole state.
  */
 import { networkInterfaces } from 'node:os';
+import { dirname, join } from 'node:path';
 import { systemClock } from '../src/core/clock.ts';
 import { FIELD, type Logger } from '../src/core/log.ts';
 import { createAccessTable } from './access-table.ts';
@@ -14,25 +15,31 @@ import { type Bootstrap, bootstrap } from './bootstrap.ts';
 import type { Plane } from './call.ts';
 import { canonicalAddress } from './host.ts';
 import { createRateLimit } from './interceptors/rate-limit.ts';
+import { startKeyUseKeeper } from './key-use-keeper.ts';
 import { loadIndex } from './load-index.ts';
 import { createPlaneMetrics, type PlaneMetrics } from './metrics/registry.ts';
 import type { GatewayPort } from './ports.ts';
+import { createDiscovery } from './providers/discovery.ts';
+import { createVendorAccounts, type VendorSettings } from './providers/vendor-accounts.ts';
 import { createPublisher } from './publisher.ts';
 import { createRandomPool } from './random-pool.ts';
+import { createResealer } from './resealer.ts';
 import { createRoutes } from './routes.ts';
-import { loadMasterKey } from './secrets/master-key.ts';
-import { openVault, type Vault } from './secrets/vault.ts';
+import { createSealCounter } from './seal-counter.ts';
+import type { MasterKeySource } from './secrets/master-key.ts';
+import { openMasterKey } from './secrets/rewrap.ts';
+import { openVault } from './secrets/vault.ts';
 import { startServer } from './server.ts';
 import { startStickyKeeper } from './sticky-keeper.ts';
 import { openStore, type Store } from './store/database.ts';
-import { loadAnyWorkspaceKey } from './store/workspace-keys.ts';
+import { startUsageWriter } from './usage-writer.ts';
 import { createUuidSource } from './uuid.ts';
 
 /** Plain data: it crosses a thread boundary. */
-export interface ControlOptions {
+export interface ControlOptions extends VendorSettings {
   readonly databasePath: string;
   readonly listen: { readonly host: string; readonly port: number };
-  readonly masterKey: { readonly value: string | null; readonly file: string };
+  readonly masterKey: Pick<MasterKeySource, 'value' | 'file' | 'previous'>;
   /** Raw API key of the first start; null for a random one. */
   readonly bootstrapKey: string | null;
   /** Calls a second for one API key, and at once. */
@@ -57,16 +64,25 @@ export interface ControlPlane {
 
 /**
  * Starts the control plane. `onFatal` is told once when acknowledged state can no longer be
- * promised. Rejects with a StoreError, a SecretError, a BootstrapKeyError or the system's listen error.
+ * promised, `onStatement` each SQL text that the store prepares. Rejects with a StoreError, a SecretError,
+ * a BootstrapKeyError or the system's listen error.
  */
 export async function startControlPlane(
   options: ControlOptions,
   gateway: GatewayPort,
   log: Logger,
   onFatal: (error: unknown) => void,
+  onStatement: (sql: string) => void = () => {},
 ): Promise<ControlPlane> {
   const metrics = createPlaneMetrics(options.version, () => gateway.snapshot());
-  const store = await openStore({ path: options.databasePath, onCommit: metrics.observeCommit });
+  const store = await openStore({
+    path: options.databasePath,
+    onCommit: metrics.observeCommit,
+    onStatement(sql) {
+      onStatement(sql);
+      return metrics.watchStatement(sql);
+    },
+  });
   try {
     return await startOn(store, options, gateway, log, onFatal, metrics);
   } catch (error) {
@@ -88,27 +104,42 @@ async function startOn(
   let loaded = false;
   const publisher = createPublisher((changes) => gateway.apply(changes), onFatal);
   const isServing = () => loaded && !draining && !store.isBroken() && !publisher.isBroken();
-  const plane: Plane = {
+  // Beside the database, which is ours to write, wherever the key is.
+  const recordFile = join(dirname(options.databasePath), 'master.key.destroyed');
+  const masterKey = await openMasterKey(store, { ...options.masterKey, recordFile }, log);
+  const sealCounter = createSealCounter(store, log);
+  const clock = systemClock;
+  const vault = await openVault(store.db, { masterKey, clock, log, onSeal: sealCounter.count });
+  const resealer = createResealer({ store, vault, publisher, clock, log });
+  const shared = {
     store,
-    vault: await openVaultOf(store, options),
+    vault,
+    resealer,
     publisher,
     access: createAccessTable(),
-    clock: systemClock,
+    gateway,
+    clock,
     log,
-    newId: createUuidSource(systemClock, createRandomPool()),
+    newId: createUuidSource(clock, createRandomPool()),
     localAddresses,
     observeRpc: metrics.observeRpc,
     isServing,
   };
+  const vendorAccounts = createVendorAccounts(options);
+  const plane: Plane = { ...shared, vendorAccounts, discovery: createDiscovery(shared, vendorAccounts) };
   const made = await bootstrap(plane, options.bootstrapKey);
   await loadIndex(plane, (changes) => gateway.apply(changes));
   const stickyKeeper = await startStickyKeeper(plane, gateway);
+  const keyUseKeeper = startKeyUseKeeper(plane);
+  resealer.kick();
+  await plane.discovery.resume();
   loaded = true;
   const routes = createRoutes(plane, createRateLimit(plane.clock, options.rpcRate, options.rpcBurst));
   const server = await startServer({ listen: options.listen }, routes, {
     isReady: () => ready && isServing(),
     metrics: metrics.render,
   });
+  const usageWriter = startUsageWriter(plane, gateway);
   log.info({ [FIELD.target]: server.url }, 'control plane is listening');
   return {
     url: server.url,
@@ -121,18 +152,17 @@ async function startOn(
     },
     async close() {
       draining = true;
+      vendorAccounts.destroy();
+      await plane.discovery.close();
       await server.close();
+      await resealer.close();
+      await sealCounter.close();
       await stickyKeeper.close();
+      await keyUseKeeper.close();
+      await usageWriter.close();
       await store.close();
     },
   };
-}
-
-/** The vault under the master key, whose file may be made only while nothing was sealed with another. */
-async function openVaultOf(store: Store, options: ControlOptions): Promise<Vault> {
-  const mayCreate = (await loadAnyWorkspaceKey(store.db)) === null;
-  const masterKey = loadMasterKey({ ...options.masterKey, mayCreate });
-  return openVault(store.db, { masterKey, clock: systemClock });
 }
 
 /** Read anew each time: interfaces come and go. */

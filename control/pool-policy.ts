@@ -2,66 +2,129 @@
  * The policies of a pool: their defaults, how a request fills them in, and how
  * they are stored (the JSON of a Pool that holds nothing else).
  *
- * Invariant: a stored policy is one that the gateway serves. What it does not
- * serve yet is refused when asked for, rather than accepted and not followed.
+ *   request's policy messages, or the stored ones ── defaults into what is left out ── canonical entries ── JSON
+ *
+ * Invariant: a stored policy is whole and valid, and equal policies are equal text,
+ * so that an update which changes nothing can be told by comparing.
  */
-import { create, fromJsonString, type MessageInitShape, toJson, toJsonString } from '@bufbuild/protobuf';
-import { malformed } from './domain-error.ts';
+import { clone, create, fromJsonString, toJsonString } from '@bufbuild/protobuf';
+import { type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { formatDestination, parseDestination } from '../src/core/destinations.ts';
+import { type FieldViolation, malformed } from './domain-error.ts';
 import {
-  type CreatePoolRequest,
+  type AutoRotation,
+  AutoRotationSchema,
+  DestinationsSchema,
+  FailoverSchema,
+  HealthPolicySchema,
   OnRevoke,
   type Pool,
+  PoolLimitsSchema,
   PoolSchema,
   Selection,
   StickinessMode,
+  StickinessSchema,
 } from './gen/proxies/v1/proxies_pb.ts';
+
+/** The fields of a Pool that are policy. */
+export const POLICY_FIELDS = [
+  'selection',
+  'stickiness',
+  'failover',
+  'autoRotation',
+  'health',
+  'destinations',
+  'limits',
+  'onRevoke',
+  'quiet',
+] as const satisfies (keyof Pool)[];
+
+/** What a request asks for; what is absent is not asked for. */
+export type PolicyRequest = { readonly [F in (typeof POLICY_FIELDS)[number]]?: Pool[F] | undefined };
 
 const seconds = (count: number) => ({ seconds: BigInt(count) });
 
-const DEFAULTS = {
-  selection: Selection.ROUND_ROBIN,
-  stickiness: { mode: StickinessMode.SOFT, idleTtl: seconds(600), maxTtl: seconds(86_400) },
-  failover: { maxAttempts: 3, deadline: seconds(30) },
-  autoRotation: { onUnhealthy: true },
-  health: { failuresToEject: 3, baseEjection: seconds(30), maxEjection: seconds(600), maxEjectedPercent: 50 },
-  destinations: {},
-  limits: {},
-  onRevoke: OnRevoke.CUT,
-} as const satisfies MessageInitShape<typeof PoolSchema>;
+/** The policies of `asked` with every default, in a Pool that holds nothing else. */
+function filled(asked: PolicyRequest): Pool {
+  const { stickiness, failover, autoRotation, health, destinations, limits } = asked;
+  return create(PoolSchema, {
+    selection: asked.selection || Selection.ROUND_ROBIN,
+    stickiness: create(StickinessSchema, {
+      mode: stickiness?.mode || StickinessMode.SOFT,
+      idleTtl: stickiness?.idleTtl ?? seconds(600),
+      maxTtl: stickiness?.maxTtl ?? seconds(86_400),
+    }),
+    failover: create(FailoverSchema, {
+      maxAttempts: failover?.maxAttempts ?? 3,
+      deadline: failover?.deadline ?? seconds(30),
+    }),
+    autoRotation: autoRotationOf(autoRotation),
+    health: create(HealthPolicySchema, {
+      failuresToEject: health?.failuresToEject ?? 3,
+      baseEjection: health?.baseEjection ?? seconds(30),
+      maxEjection: health?.maxEjection ?? seconds(600),
+      maxEjectedPercent: health?.maxEjectedPercent ?? 50,
+    }),
+    destinations: create(DestinationsSchema, {
+      allow: (destinations?.allow ?? []).map(canonicalEntry),
+      deny: (destinations?.deny ?? []).map(canonicalEntry),
+      connectPorts: destinations?.connectPorts ?? [],
+    }),
+    limits: limits === undefined ? create(PoolLimitsSchema) : clone(PoolLimitsSchema, limits),
+    onRevoke: asked.onRevoke || OnRevoke.CUT,
+    ...(asked.quiet === true && { quiet: true }),
+  });
+}
 
-export type PolicyField = keyof typeof DEFAULTS;
-const POLICY_FIELDS = Object.keys(DEFAULTS) as PolicyField[];
+function autoRotationOf(asked: AutoRotation | undefined): AutoRotation {
+  const rotation = create(AutoRotationSchema, { onUnhealthy: asked?.onUnhealthy ?? true });
+  if (asked?.maxAge !== undefined) rotation.maxAge = asked.maxAge;
+  return rotation;
+}
 
-/** A policy with every default: what a pool has whose creator names none. */
+/** An entry that passed the rules, in the one spelling of what it means. */
+function canonicalEntry(entry: string): string {
+  const rule = parseDestination(entry);
+  if (typeof rule === 'string') throw malformed([{ field: 'destinations', description: rule }]);
+  return formatDestination(rule);
+}
+
+/** A policy with every default, as stored: what a pool has whose creator names none. */
 export function defaultPolicy(): string {
-  return toJsonString(PoolSchema, create(PoolSchema, DEFAULTS));
+  return toJsonString(PoolSchema, filled({}));
 }
 
 /** The policies of a stored pool as a Pool message without the rest. */
 export function policyMessage(policy: string): Pool {
-  return fromJsonString(PoolSchema, policy);
+  // Filled in again: a policy stored by an earlier release lacks what came later.
+  return filled(fromJsonString(PoolSchema, policy));
 }
 
-/** The policy that a request asks for; `invalid_argument` names each one that is not served yet. */
-export function policyOf(request: Pick<CreatePoolRequest, PolicyField>): string {
-  const served = toJson(PoolSchema, create(PoolSchema, DEFAULTS)) as Record<PolicyField, unknown>;
-  const asked = toJson(PoolSchema, create(PoolSchema, withoutAbsent(request))) as Partial<Record<PolicyField, unknown>>;
-  const refused = POLICY_FIELDS.filter((field) => !isPartOf(asked[field], served[field]));
-  if (refused.length > 0) {
-    throw malformed(refused.map((field) => ({ field, description: 'only the default is served by this release' })));
+/**
+ * The policy, as stored, that a request asks for on top of `stored` (null for a new pool): each field it has replaces
+ * that policy as a whole. Throws `invalid_argument` for policies whose fields contradict each other.
+ */
+export function policyOf(request: PolicyRequest, stored: string | null): string {
+  const before: PolicyRequest = stored === null ? {} : policyMessage(stored);
+  const asked = POLICY_FIELDS.filter((field) => request[field] !== undefined);
+  const policy = filled({ ...before, ...Object.fromEntries(asked.map((field) => [field, request[field]])) });
+  const found = contradictionsIn(policy);
+  if (found.length > 0) throw malformed(found);
+  return toJsonString(PoolSchema, policy);
+}
+
+function contradictionsIn({ stickiness, health }: Pool): FieldViolation[] {
+  const found: FieldViolation[] = [];
+  // Defaults count: who raises only one of the two is told of the other.
+  if (isLonger(stickiness?.idleTtl, stickiness?.maxTtl)) {
+    found.push({ field: 'stickiness.idleTtl', description: 'must be at most maxTtl, which is 24h by default' });
   }
-  return defaultPolicy();
+  if (isLonger(health?.baseEjection, health?.maxEjection)) {
+    found.push({ field: 'health.baseEjection', description: 'must be at most maxEjection, which is 10m by default' });
+  }
+  return found;
 }
 
-function withoutAbsent(request: Pick<CreatePoolRequest, PolicyField>): MessageInitShape<typeof PoolSchema> {
-  return Object.fromEntries(
-    POLICY_FIELDS.map((field) => [field, request[field]]).filter(([, value]) => value !== undefined),
-  );
-}
-
-/** Whether everything that is asked for is what is served. */
-function isPartOf(asked: unknown, served: unknown): boolean {
-  if (asked === undefined || asked === served) return true;
-  if (typeof asked !== 'object' || typeof served !== 'object' || asked === null || served === null) return false;
-  return Object.entries(asked).every(([key, value]) => isPartOf(value, (served as Record<string, unknown>)[key]));
+function isLonger(a: Duration | undefined, b: Duration | undefined): boolean {
+  return a !== undefined && b !== undefined && durationMs(a) > durationMs(b);
 }

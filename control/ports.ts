@@ -28,7 +28,10 @@ export interface GatewayPort {
   restoreSticky(entries: readonly StickyOverride[]): Promise<void>;
   /** The gateway's counters, read at scrape. */
   snapshot(): Promise<GatewaySnapshot>;
-  /** Traffic since the last call; told once, so whoever asks must book it. */
+  /**
+   * Traffic since the last report; told once, so whoever asks must book it. A report is read page by page: after a
+   * full page (MAX_REPORT entries) there is more of it, after any other the next call begins a new one.
+   */
   drainUsage(): Promise<readonly UsageDelta[]>;
   /** The record of a recent request by its id, of whatever workspace; null when it is not kept (any more). */
   findRequest(requestId: string): Promise<FinishedRequest | null>;

@@ -1,24 +1,55 @@
 /**
  * What a rotating provider's templates, token format and account may be. Called
- * when providers are connected, when sessions are added to them, and when they
- * are handed to the gateway, which fills the placeholders per request.
+ * when providers are connected or changed and when sessions are added to them. The
+ * gateway fills the placeholders (`src/core/template.ts`, which shows the syntax).
+ *
+ * Brackets always mean an optional segment and braces a placeholder: neither can
+ * stand for itself.
  */
 import type { Rule } from './field-rules.ts';
 
-const PLACEHOLDERS = ['token', 'username', 'password', 'country', 'city', 'isp', 'type', 'ttl_minutes'] as const;
-const KNOWN: ReadonlySet<string> = new Set(PLACEHOLDERS);
+const PLACEHOLDERS = [
+  'token',
+  'username',
+  'password',
+  'country',
+  'city',
+  'isp',
+  'type',
+  'ttl_minutes',
+  'ttl_seconds',
+] as const;
+export type Placeholder = (typeof PLACEHOLDERS)[number];
 
-/** A template of visible text whose braces all belong to known placeholders. */
+const KNOWN: ReadonlySet<string> = new Set(PLACEHOLDERS);
+/** An optional segment: its text, and behind a bar what stands there when it vanishes. */
+const SEGMENT = /\[([^[\]|]*)(?:\|([^[\]|]*))?\]/g;
+
+/** A template of visible text whose braces enclose known placeholders and whose brackets enclose optional segments. */
 export const templateRule: Rule<string> = (template) => {
   if (!/^[^\p{Cc}]{1,1024}$/u.test(template)) return 'must be 1–1024 characters without control characters';
   for (const [, name = ''] of template.matchAll(/\{([^{}]*)\}/g)) {
     if (!KNOWN.has(name)) return `placeholders must be among ${PLACEHOLDERS.map((known) => `{${known}}`).join(', ')}`;
   }
-  return /[{}]/.test(template.replaceAll(/\{[^{}]*\}/g, '')) ? 'braces must enclose a placeholder' : null;
+  if (/[{}]/.test(template.replaceAll(/\{[^{}]*\}/g, ''))) return 'braces must enclose a placeholder';
+  return segmentFault(template);
 };
 
+function segmentFault(template: string): string | null {
+  if (/[[\]]/.test(template.replaceAll(SEGMENT, ''))) return 'brackets must enclose an optional segment, and not nest';
+  for (const [, segment = '', instead = ''] of template.matchAll(SEGMENT)) {
+    if (!/[{}]/.test(segment)) return 'an optional segment must hold a placeholder';
+    if (/[{}]/.test(instead)) return 'a placeholder must not stand behind the bar of an optional segment';
+    // It would vanish with the other value, and all sessions would be one.
+    if (hasPlaceholder(segment, 'token') && segment.replaceAll('{token}', '').includes('{')) {
+      return '{token} must not share an optional segment with another placeholder';
+    }
+  }
+  return null;
+}
+
 /** Whether the template holds the placeholder. */
-export function hasPlaceholder(template: string | null | undefined, name: (typeof PLACEHOLDERS)[number]): boolean {
+export function hasPlaceholder(template: string | null | undefined, name: Placeholder): boolean {
   return template?.includes(`{${name}}`) ?? false;
 }
 
@@ -38,24 +69,4 @@ export function compileTokenFormat(format: string): ((token: string) => boolean)
   if (min < 1 || max > 256 || min > max || reversed) return null;
   const pattern = new RegExp(`^[${characters}]{${min},${max}}$`);
   return (token) => pattern.test(token);
-}
-
-/** A rotating provider's account: the password alone, or with the name that its templates ask for. */
-export interface ProviderAccount {
-  readonly username: string | null;
-  readonly password: string;
-}
-
-/**
- * Reads `credentials` (already UTF-8 text). With a name in the templates they are
- * `username:password`; null when they are not what the templates need. Braces in a
- * name are refused, as they would be taken for placeholders later.
- */
-export function parseAccount(credentials: string, needsUsername: boolean): ProviderAccount | null {
-  if (credentials === '' || /[\0\r\n]/.test(credentials)) return null;
-  if (!needsUsername) return { username: null, password: credentials };
-  const colon = credentials.indexOf(':');
-  const username = credentials.slice(0, colon);
-  if (colon < 1 || /[{}]/.test(username)) return null;
-  return { username, password: credentials.slice(colon + 1) };
 }

@@ -6,11 +6,10 @@
  * (Host, Origin) and to be of a size that some method takes.
  */
 import { isIP } from 'node:net';
-import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { contextOfRequest, responseJson, setBodyAside } from './json-body.ts';
 import { LISTEN_TIMEOUTS, type Listener, type ListenOptions, startListener } from './listener.ts';
 import { LARGEST_MESSAGE_BYTES, type Routes } from './routes.ts';
+import { mountRpcs } from './rpc-mount.ts';
 
 export interface Probes {
   /** Index loaded, not draining, nothing broken. */
@@ -40,14 +39,7 @@ export async function startServer(options: ServerOptions, routes: Routes, probes
   const app = fastify({ exposeHeadRoutes: false });
   addGuards(app, host);
   addProbes(app, probes);
-  await app.register(async (scope) => {
-    scope.addHook('preHandler', setBodyAside);
-    await scope.register(fastifyConnectPlugin, {
-      ...routes,
-      jsonOptions: responseJson,
-      contextValues: contextOfRequest,
-    });
-  });
+  await app.register(async (scope) => mountRpcs(scope, routes));
   await app.ready();
   const listener: Listener = await startListener((request, response) => app.routing(request, response), {
     ...options.listen,

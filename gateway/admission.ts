@@ -13,6 +13,7 @@ import { isRejection } from './credentials.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestHead } from './http1/request-head.ts';
 import { OURSELVES } from './http1/target.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 
 /**
  * Takes a request through the phases: null when `exchange.route` is set and may be
@@ -33,6 +34,7 @@ export function admit(context: GatewayContext, head: RequestHead, exchange: Exch
   if (selector === null) return 'selector_invalid';
   const pool = context.directory.findPool(key.workspaceId, selector.pool);
   if (pool === undefined) return 'pool_unknown';
+  exchange.poolId = pool.state.id;
   exchange.poolName = pool.state.name;
   exchange.pool = context.counters.pool(pool.state);
   if (!pool.state.enabled) return 'pool_disabled';
@@ -47,8 +49,13 @@ export function admit(context: GatewayContext, head: RequestHead, exchange: Exch
   exchange.stage = 'resolve';
   const route = timedResolve(context, pool, selector.session, exchange);
   if (route === null) return 'pool_empty';
-  exchange.route = route;
-  if (context.ownAddresses.isOwn(route.host, route.port) && !route.tunnelled) return 'loop_detected';
+  exchange.place(route);
+  return refusalOfRoute(context.ownAddresses, route);
+}
+
+/** Why a route that was chosen is not dialled; null: it is. */
+export function refusalOfRoute(ownAddresses: OwnAddresses, route: Route): Cause | null {
+  if (ownAddresses.isOwn(route.host, route.port) && !route.tunnelled) return 'loop_detected';
   // SOCKS sessions are stored and resolve, but this gateway does not dial them yet.
   return route.scheme === 'http' || route.scheme === 'https' ? null : 'session_unavailable';
 }

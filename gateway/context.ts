@@ -11,6 +11,7 @@ import type { Directory } from '../src/core/pool-index/directory.ts';
 import type { Counters } from './counters.ts';
 import type { Credentials } from './credentials.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { Ledger } from './ledger.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 
@@ -33,6 +34,7 @@ export class GatewayContext {
   readonly deadlines: Deadlines;
   readonly upstreams: UpstreamPool;
   readonly ownAddresses: OwnAddresses;
+  readonly ledger: Ledger;
   /** By outcome; the resolver's latency is the first figure an operator looks at. */
   readonly resolveSeconds: Map<string, Histogram>;
   /** Requests and tunnels under way. */
@@ -55,6 +57,7 @@ export class GatewayContext {
     deadlines: Deadlines;
     upstreams: UpstreamPool;
     ownAddresses: OwnAddresses;
+    ledger: Ledger;
     resolveSeconds: Map<string, Histogram>;
     /** Eight random hex digits that tell this run's request ids from another's. */
     idPrefix: string;
@@ -69,6 +72,7 @@ export class GatewayContext {
     this.deadlines = parts.deadlines;
     this.upstreams = parts.upstreams;
     this.ownAddresses = parts.ownAddresses;
+    this.ledger = parts.ledger;
     this.resolveSeconds = parts.resolveSeconds;
     this.#idPrefix = parts.idPrefix;
   }

@@ -1,20 +1,22 @@
 /**
- * The record of one proxied request: made when its head was read, filled as the
- * phases pass, finished exactly once however it ends. Finishing is the only place
- * that counts, logs, and frees the request's slot.
+ * One proxied request from its head to its end: made when the head was read, filled
+ * as the phases pass, finished exactly once however it ends. Finishing is the only
+ * place that counts, logs, books, and frees the request's slot.
  *
  * Invariant: holds no credential and no path.
  */
 import type { Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
-import type { ApiKeyState, Route } from '../src/core/model.ts';
+import type { ApiKeyState, PoolId, Route } from '../src/core/model.ts';
+import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
 import type { GatewayContext } from './context.ts';
 import { outcomeOf, type PoolCounters, type RequestKind } from './counters.ts';
 import { authorityOf, type Target } from './http1/target.ts';
+import type { Linked } from './under-way.ts';
 
 export type Stage = 'head' | 'authenticate' | 'select' | 'admit' | 'resolve' | 'dial' | 'wait' | 'relay';
 
-export class Exchange {
+export class Exchange implements Linked<Exchange> {
   readonly id: string;
   readonly kind: RequestKind;
   readonly method: string;
@@ -30,17 +32,30 @@ export class Exchange {
   key: ApiKeyState | null = null;
   /** Whether it holds one of its key's slots. */
   admitted = false;
+  /** Set by `place`, and kept whatever becomes of the session. */
   route: Route | null = null;
+  /** Whose traffic it is; empty without an account. */
+  accountName = '';
+  poolId: PoolId | null = null;
   poolName: string | null = null;
   pool: PoolCounters | null = null;
   resolveMs = 0;
   /** Time in dials, which is not overhead of ours. */
   dialMs = 0;
   attempts = 0;
-  /** Octets of messages towards the client and towards the upstream, heads included. */
+  /**
+   * Octets written for this request to the client and to the upstream, counted as they are written: heads, bodies and
+   * tunnelled data, our own answers and our CONNECT; inside TLS, where there is TLS.
+   */
   bytesIn = 0;
   bytesOut = 0;
+  /** How many of them the ledger has booked. */
+  bookedIn = 0;
+  bookedOut = 0;
   cause: Cause | null = null;
+  newer: Exchange | null = null;
+  older: Exchange | null = null;
+  #dialling = false;
   #finished = false;
   readonly #context: GatewayContext;
 
@@ -59,12 +74,39 @@ export class Exchange {
     return this.#finished;
   }
 
-  /** Ends the record; `cause` null: it went well. Later calls change nothing. */
+  /** It will be served by this route: from now on it is its session's. */
+  place(route: Route): void {
+    this.route = route;
+    this.#context.ledger.begin(this);
+  }
+
+  beginDial(): void {
+    this.stage = 'dial';
+    this.attempts++;
+    this.dialStartedAt = this.#context.clock.monotonicMs();
+    this.#dialling = true;
+  }
+
+  /** The connection is open: its time counts for the session and its provider. */
+  dialled(): void {
+    const ms = this.#context.clock.monotonicMs() - this.dialStartedAt;
+    this.#context.counters.dialled(this.route!.providerId, ms / 1_000);
+    this.route!.live!.dialled(ms);
+  }
+
+  /** What the upstream does from now on is no dial any more. */
+  endDial(): void {
+    this.#dialling = false;
+    this.dialMs += this.#context.clock.monotonicMs() - this.dialStartedAt;
+  }
+
+  /** Ends it; `cause` null: it went well. Later calls change nothing. */
   finish(cause: Cause | null): void {
     if (this.#finished) return;
     this.#finished = true;
     const context = this.#context;
     this.cause = cause;
+    if (this.#dialling) this.endDial();
     context.inFlight--;
     if (this.admitted) context.release(this.key!);
     const pool = this.pool ?? context.counters.unplaced();
@@ -72,7 +114,47 @@ export class Exchange {
     pool.bytesIn += this.bytesIn;
     pool.bytesOut += this.bytesOut;
     if (cause !== null) context.counters.cause(cause);
+    context.ledger.finish(this);
     if (context.accessLog && context.log.isEnabled('info')) context.log.info(this.#fields(), 'request');
+  }
+
+  /** The record of it, once it has finished; `sequence` as the ring counts. Its key must be known. */
+  record(sequence: number): FinishedRequest {
+    const { clock } = this.#context;
+    const endedAt = clock.monotonicMs();
+    const durationMs = endedAt - this.startedAt;
+    const { key, route, target } = this;
+    return {
+      sequence,
+      requestId: this.id,
+      workspaceId: key!.workspaceId,
+      startedAtMs: Math.round(clock.nowMs() - durationMs),
+      clientAddress: this.client,
+      keyId: key!.id,
+      poolId: this.poolId,
+      sessionId: route === null ? null : route.sessionId,
+      accountName: this.accountName === '' ? null : this.accountName,
+      targetHost: target === null ? '' : ownCopy(target.host),
+      targetPort: target === null ? 0 : target.port,
+      kind: this.kind,
+      status: this.status,
+      stage: this.stage,
+      cause: this.cause,
+      attempts: this.#attempts(endedAt),
+      resolveMs: this.resolveMs,
+      dialMs: this.dialStartedAt === -1 ? null : this.dialMs,
+      firstByteMs: this.firstByteAt === -1 ? null : this.firstByteAt - this.startedAt,
+      durationMs,
+      bytesOut: this.bytesOut,
+      bytesIn: this.bytesIn,
+    };
+  }
+
+  /** None without a dial or a kept connection. A kept connection that died and the dial in its place are one attempt. */
+  #attempts(endedAt: number): AttemptRecord[] {
+    const begun = this.dialStartedAt === -1 ? this.sentAt : this.dialStartedAt;
+    if (begun === -1 || this.route === null) return [];
+    return [{ sessionId: this.route.sessionId, cause: this.cause, ms: endedAt - begun }];
   }
 
   #fields(): Record<string, unknown> {
@@ -99,6 +181,11 @@ export class Exchange {
       [FIELD.bytesOut]: this.bytesOut,
     };
   }
+}
+
+/** A text of its own: a part cut out of a request's head keeps all of the head in memory, credentials included. */
+function ownCopy(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 function round(ms: number): number {

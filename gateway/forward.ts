@@ -130,7 +130,9 @@ export class Forward implements UpstreamOwner {
     const { limits } = this.#context;
     if (connection.tunnelTo === null) return this.#dialled(connection);
     this.#connectReply = new ConnectReply(limits);
-    connection.socket.write(connectRequest(connection.tunnelTo, this.#route.authorization), 'latin1');
+    const text = connectRequest(connection.tunnelTo, this.#route.authorization);
+    this.#exchange.bytesOut += text.length;
+    connection.socket.write(text, 'latin1');
     connection.arm(limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
   }
 
@@ -165,10 +167,7 @@ export class Forward implements UpstreamOwner {
   }
 
   #dial(): void {
-    const exchange = this.#exchange;
-    exchange.stage = 'dial';
-    exchange.attempts++;
-    exchange.dialStartedAt = this.#context.clock.monotonicMs();
+    this.#exchange.beginDial();
     const { target } = this.#head;
     const tunnelTo = this.#route.tunnelled ? authorityOf(target.host, target.port) : null;
     this.#connection = new UpstreamConnection(this.#context, this.#route, tunnelTo, this);
@@ -185,11 +184,8 @@ export class Forward implements UpstreamOwner {
   }
 
   #dialled(connection: UpstreamConnection): void {
-    const { clock, counters } = this.#context;
-    const exchange = this.#exchange;
-    const ms = clock.monotonicMs() - exchange.dialStartedAt;
-    exchange.dialMs += ms;
-    counters.dialled(this.#route.providerId, ms / 1_000);
+    this.#exchange.dialled();
+    this.#exchange.endDial();
     this.#send(connection);
   }
 
@@ -240,7 +236,10 @@ export class Forward implements UpstreamOwner {
   #relayInterim(reply: ReplyHead): boolean {
     if (reply.status === 101 || ++this.#interim > this.#context.limits.maxInterimResponses) return false;
     const wanted = this.#head.minor === 1 && (reply.status !== 100 || this.#head.expectContinue);
-    if (wanted) this.#client.socket.write(interimHead(reply), 'latin1');
+    if (!wanted) return true;
+    const text = interimHead(reply);
+    this.#exchange.bytesIn += text.length;
+    this.#client.socket.write(text, 'latin1');
     return true;
   }
 

@@ -9,10 +9,14 @@
  */
 import type { Socket } from 'node:net';
 
-/** Starts relaying; the returned function stops it: what still comes is discarded, and no end is passed on. */
-export function relay(from: Socket, to: Socket): () => void {
+/**
+ * Starts relaying, and tells `count` of the octets of each chunk written. The returned function stops it: what still
+ * comes is discarded, and no end is passed on.
+ */
+export function relay(from: Socket, to: Socket, count: (octets: number) => void): () => void {
   const onData = (chunk: Buffer): void => {
     if (!to.writable) return;
+    count(chunk.length);
     const flowing = to.write(chunk);
     releaseWritten(chunk, to);
     if (!flowing) from.pause();

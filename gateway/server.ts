@@ -11,8 +11,19 @@ import type { Clock } from '../src/core/clock.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Logger } from '../src/core/log.ts';
 import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample } from '../src/core/metrics.ts';
-import type { Change } from '../src/core/model.ts';
+import type { Change, PoolId, SessionId } from '../src/core/model.ts';
+import type {
+  AssignQuery,
+  ExplainQuery,
+  Explanation,
+  FinishedRequest,
+  RequestPage,
+  RequestQuery,
+  SessionLiveState,
+  UsageDelta,
+} from '../src/core/observed.ts';
 import { Directory, type StickyOverride, type StickyOverrides } from '../src/core/pool-index/directory.ts';
+import { liveStateOf } from '../src/core/pool-index/session-live.ts';
 import { admit } from './admission.ts';
 import { ClientConnection } from './client-connection.ts';
 import { GatewayContext } from './context.ts';
@@ -21,6 +32,8 @@ import { Credentials } from './credentials.ts';
 import { Deadline, Deadlines } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import { LocalExitServer } from './exits/local-exit.ts';
+import { explain } from './explain.ts';
+import { Ledger } from './ledger.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { answerOf } from './respond.ts';
 import { UpstreamPool } from './upstream-pool.ts';
@@ -51,6 +64,8 @@ export interface GatewayHoldings {
   readonly clientConnections: number;
   /** Requests and tunnels under way. */
   readonly inFlight: number;
+  /** Those of them that have a session. */
+  readonly placed: number;
   readonly tunnels: number;
   readonly idleUpstreams: number;
   /** Entries in the deadline wheel; a closed connection's leaves within a turn of the wheel (51 s). */
@@ -100,6 +115,7 @@ export class Gateway {
       deadlines: new Deadlines(),
       upstreams: new UpstreamPool(limits, clock),
       ownAddresses,
+      ledger: new Ledger(clock),
       resolveSeconds: new Map(),
       idPrefix: random.toString('hex', 8, 12),
     });
@@ -152,11 +168,12 @@ export class Gateway {
 
   /** What it holds now: for tests of leaks, and for whoever looks at a gateway that should be idle. */
   holdings(): GatewayHoldings {
-    const { inFlight, upstreams, deadlines } = this.#context;
+    const { inFlight, ledger, upstreams, deadlines } = this.#context;
     const tunnels = [...this.#context.tunnels()].length;
     return {
       clientConnections: this.#connections.size,
       inFlight,
+      placed: ledger.underWay,
       tunnels,
       idleUpstreams: upstreams.size,
       deadlines: deadlines.size,
@@ -220,6 +237,38 @@ export class Gateway {
       indexApplySeconds: this.#applySeconds.snapshot(),
       eventLoopDelay,
     };
+  }
+
+  /** One page of the traffic since the last report, told once; a page shorter than `MAX_REPORT` is the last of it. */
+  drainUsage(): Promise<readonly UsageDelta[]> {
+    return this.#context.ledger.drainUsage();
+  }
+
+  /** The record of a recent request, of whatever workspace; null when it is not kept (any more). */
+  findRequest(requestId: string): FinishedRequest | null {
+    return this.#context.ledger.findRequest(requestId);
+  }
+
+  /** Recent requests in the order they finished. */
+  listRequests(query: RequestQuery): RequestPage {
+    return this.#context.ledger.listRequests(query);
+  }
+
+  /** How these sessions of a pool fare; those it does not have are left out. */
+  sessionStates(query: { readonly poolId: PoolId; readonly sessionIds: readonly SessionId[] }): SessionLiveState[] {
+    const pool = this.#context.directory.findPoolById(query.poolId);
+    if (pool === undefined) return [];
+    return query.sessionIds.map((id) => liveStateOf(pool, id)).filter((state) => state !== null);
+  }
+
+  /** What a request would meet; changes nothing. */
+  explain(query: ExplainQuery): Explanation {
+    return explain(this.#context, query);
+  }
+
+  /** The least-assigned session that can serve for each account, in order; null where there is none. */
+  leastAssigned(query: AssignQuery): (SessionId | null)[] {
+    return this.#context.directory.leastAssigned(query);
   }
 
   /** From now on keep-alive answers close, so that clients leave by themselves; accepting goes on. */

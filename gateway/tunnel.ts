@@ -6,8 +6,8 @@
  *                └── refused: answered with a cause
  *
  * No client octet goes upstream before its 2xx (E11). Once joined, `relay.ts`
- * moves the octets both ways with backpressure; a tunnel's timers look at the
- * sockets' own counters, so nothing else runs per chunk.
+ * moves and counts the octets both ways with backpressure; a tunnel's timers look
+ * at the sockets' own counters, so nothing else runs per chunk.
  */
 import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
@@ -43,8 +43,6 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   readonly #authority: string;
   readonly #reply: ConnectReply;
   readonly #deadline: Deadline;
-  /** Octets that earlier answers on the client's connection took; a 407, as a rule. */
-  readonly #writtenBefore: number;
   #upstream: UpstreamConnection | null = null;
   #joined = false;
   #over = false;
@@ -65,7 +63,6 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#authority = authorityOf(target.host, target.port);
     this.#reply = new ConnectReply(context.limits);
     this.#deadline = new Deadline(context.deadlines, () => this.#look());
-    this.#writtenBefore = client.socket.bytesWritten;
   }
 
   get keyHash(): string {
@@ -73,10 +70,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   }
 
   start(): void {
-    const exchange = this.#exchange;
-    exchange.stage = 'dial';
-    exchange.attempts++;
-    exchange.dialStartedAt = this.#context.clock.monotonicMs();
+    this.#exchange.beginDial();
     this.#context.addTunnel(this.#route, this);
     this.#upstream = new UpstreamConnection(this.#context, this.#route, this.#authority, this);
   }
@@ -113,13 +107,14 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   }
 
   onOpen(connection: UpstreamConnection): void {
-    const { clock, limits, counters } = this.#context;
+    const { clock, limits } = this.#context;
     const exchange = this.#exchange;
-    const ms = clock.monotonicMs() - exchange.dialStartedAt;
-    counters.dialled(this.#route.providerId, ms / 1_000);
+    const text = connectRequest(this.#authority, this.#route.authorization);
+    exchange.dialled();
     exchange.stage = 'wait';
     exchange.sentAt = clock.monotonicMs();
-    connection.socket.write(connectRequest(this.#authority, this.#route.authorization), 'latin1');
+    exchange.bytesOut += text.length;
+    connection.socket.write(text, 'latin1');
     connection.arm(limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
   }
 
@@ -150,7 +145,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     const exchange = this.#exchange;
     const client = this.#client.socket;
     upstream.disarm();
-    exchange.dialMs = clock.monotonicMs() - exchange.dialStartedAt;
+    exchange.endDial();
     exchange.firstByteAt = clock.monotonicMs();
     exchange.stage = 'relay';
     exchange.status = 200;
@@ -158,10 +153,21 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#joined = true;
     const early = this.#client.handOver();
     const socket = upstream.detach();
-    client.write(`HTTP/1.1 200 Connection established\r\n${identityLines(exchange, null)}\r\n`, 'latin1');
-    if (this.#reply.rest !== null) client.write(this.#reply.rest);
+    const { rest } = this.#reply;
+    const head = `HTTP/1.1 200 Connection established\r\n${identityLines(exchange, null)}\r\n`;
+    exchange.bytesIn += head.length + (rest?.length ?? 0);
+    exchange.bytesOut += early?.length ?? 0;
+    client.write(head, 'latin1');
+    if (rest !== null) client.write(rest);
     if (early !== null) socket.write(early);
-    this.#stops = [relay(client, socket), relay(socket, client)];
+    this.#stops = [
+      relay(client, socket, (octets) => {
+        exchange.bytesOut += octets;
+      }),
+      relay(socket, client, (octets) => {
+        exchange.bytesIn += octets;
+      }),
+    ];
     // Early data may have left the client paused.
     client.resume();
     client.once('end', () => this.#onHalfClose());
@@ -214,12 +220,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
 
   #finish(cause: Cause | null): void {
     const exchange = this.#exchange;
-    const client = this.#client.socket;
-    if (this.#joined) {
-      exchange.pool!.tunnelsActive--;
-      exchange.bytesIn = client.bytesWritten - this.#writtenBefore;
-      exchange.bytesOut = this.#upstream!.socket.bytesWritten;
-    }
+    if (this.#joined) exchange.pool!.tunnelsActive--;
     this.#release();
     exchange.finish(cause);
   }

@@ -35,7 +35,12 @@ export interface Config {
   readonly controlListen: ListenAddress;
   readonly gatewayListen: readonly ListenAddress[];
   /** The key itself where it was given, else null; `file` is where it is read from, or made. A secret: never log it. */
-  readonly masterKey: { readonly value: string | null; readonly file: string };
+  readonly masterKey: {
+    readonly value: string | null;
+    readonly file: string;
+    /** The key before it, in the same way; null when none is given. */
+    readonly previous: { readonly value: string | null; readonly file: string | null } | null;
+  };
   /** The first API key in place of a random one. A secret: never log it. */
   readonly bootstrapKey: string | null;
   readonly logLevel: LogLevel;
@@ -47,6 +52,10 @@ export interface Config {
   /** RPCs a second for one API key. */
   readonly rpcRate: number;
   readonly rpcBurst: number;
+  /** Account interfaces of vendors, each URL ending with a slash, and for how long an answer is waited. */
+  readonly webshareApiUrl: string;
+  readonly proxylineApiUrl: string;
+  readonly vendorTimeoutMs: number;
   readonly limits: GatewayLimits;
 }
 
@@ -87,8 +96,12 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const problems = [...flags.problems, ...environment.problems, ...file.problems];
   const given = new Map([...file.given, ...environment.given, ...flags.given]);
   readSecretFile(given, 'bootstrapKey', inputs, problems);
-  if (given.has('masterKey') && given.has('masterKeyFile')) {
-    problems.push(`${given.get('masterKeyFile')!.origin}: the master key is given twice, by value and by file`);
+  for (const name of ['masterKey', 'masterKeyPrevious'] as const) {
+    const file = given.get(`${name}File`);
+    if (file !== undefined && given.has(name)) {
+      const which = name === 'masterKey' ? 'master key' : 'previous master key';
+      problems.push(`${file.origin}: the ${which} is given twice, by value and by file`);
+    }
   }
 
   const dataDir = resolve(inputs.cwd, given.get('dataDir')?.text ?? './data');
@@ -127,7 +140,11 @@ function assemble(read: SettingValues, values: ReadonlyMap<string, unknown>, dat
     databasePath: resolve(cwd, read.databaseUrl!.slice('sqlite:'.length)),
     controlListen: read.controlListen!,
     gatewayListen: read.gatewayListen!,
-    masterKey: { value: read.masterKey, file: resolve(cwd, read.masterKeyFile!) },
+    masterKey: {
+      value: read.masterKey,
+      file: resolve(cwd, read.masterKeyFile!),
+      previous: previousKey(read, cwd),
+    },
     bootstrapKey: read.bootstrapKey,
     logLevel: read.logLevel!,
     logFormat: read.logFormat!,
@@ -136,8 +153,16 @@ function assemble(read: SettingValues, values: ReadonlyMap<string, unknown>, dat
     drainDelayMs: read.drainDelay!,
     rpcRate: read.rpcRate!,
     rpcBurst: read.rpcBurst!,
+    webshareApiUrl: read.webshareApiUrl!,
+    proxylineApiUrl: read.proxylineApiUrl!,
+    vendorTimeoutMs: read.vendorTimeout!,
     limits: Object.fromEntries(limits) as GatewayLimits,
   };
+}
+
+function previousKey(read: SettingValues, cwd: string): Config['masterKey']['previous'] {
+  const { masterKeyPrevious: value, masterKeyPreviousFile: file } = read;
+  return value === null && file === null ? null : { value, file: file === null ? null : resolve(cwd, file) };
 }
 
 function readConfigFile(path: string | null, { cwd, readFile }: ConfigInputs): Source {

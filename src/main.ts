@@ -7,11 +7,20 @@
  * Node answers one sentence and not a stack.
  */
 import process from 'node:process';
+import type { Config } from './config.ts';
 
 /** The oldest runtime line with a supported HTTP parser and the type stripping that the source needs. */
 const OLDEST_NODE = 26;
 /** One Ctrl-C may arrive more than once: from the terminal, and from npm and a launcher that pass it on. */
 const SAME_SIGNAL_MS = 200;
+
+/** Commands that read the configuration. */
+const COMMANDS = ['serve', 'config', 'backup', 'restore'];
+/** Those of them whose first argument is a file. */
+const FILE_COMMANDS = ['backup', 'restore'];
+
+const print = (text: string) => console.log(text);
+const complain = (text: string) => console.error(`sallyport: ${text}`);
 
 function requestStop(): Promise<void> {
   return new Promise((resolve) => {
@@ -41,6 +50,26 @@ function reportCrash(event: string, thrown: unknown): void {
   console.error(JSON.stringify(report));
 }
 
+async function runBackup(config: Config, { file, force }: { file: string; force: boolean }): Promise<number> {
+  const { readFileSync } = await import('node:fs');
+  const { findServer } = await import('./cli/server-address.ts');
+  const server = findServer(process.env, config.dataDir, (path) => readFileSync(path, 'utf8'));
+  if (typeof server === 'string') {
+    complain(server);
+    return 2;
+  }
+  const { backup } = await import('./cli/backup.ts');
+  const showProgress = (line: string) => void process.stderr.write(`\r\x1b[K${line}`);
+  const host = { print, complain, showProgress: process.stderr.isTTY ? showProgress : null };
+  return backup({ file, force, server }, host);
+}
+
+async function runRestore(config: Config, file: string): Promise<number> {
+  const { restore } = await import('./cli/restore.ts');
+  const { restoreDatabase } = await import('./offline.ts');
+  return restore(config, file, { restoreDatabase, print, complain });
+}
+
 async function main(): Promise<number> {
   const [first, ...rest] = process.argv.slice(2);
   const command = first === undefined || first.startsWith('--') ? 'serve' : first;
@@ -54,14 +83,21 @@ async function main(): Promise<number> {
     console.log(productVersion());
     return 0;
   }
-  if (command !== 'serve' && command !== 'config') {
+  if (!COMMANDS.includes(command)) {
     console.error(`sallyport: ${JSON.stringify(command.slice(0, 64))} is no command; "sallyport help" lists them`);
+    return 2;
+  }
+  const args = command === first ? rest : process.argv.slice(2);
+  const { takeFile } = await import('./cli/file-argument.ts');
+  const given = FILE_COMMANDS.includes(command) ? takeFile(command, args, command === 'backup') : null;
+  if (given?.ok === false) {
+    console.error(`sallyport: ${given.problem}`);
     return 2;
   }
   const { readFileSync } = await import('node:fs');
   const { loadConfig } = await import('./config.ts');
   const loaded = loadConfig({
-    argv: command === first ? rest : process.argv.slice(2),
+    argv: given?.settings ?? args,
     env: process.env,
     cwd: process.cwd(),
     readFile: (path) => readFileSync(path, 'utf8'),
@@ -77,14 +113,15 @@ async function main(): Promise<number> {
     console.log(printConfig(loaded.effective));
     return 0;
   }
+  if (given) return command === 'backup' ? runBackup(loaded.config, given) : runRestore(loaded.config, given.file);
   const stopRequested = requestStop();
   const { serve } = await import('./cli/serve.ts');
   const { startApp } = await import('./app.ts');
   return serve(loaded.config, {
     startApp,
     stopRequested,
-    print: (text) => console.log(text),
-    complain: (text) => console.error(`sallyport: ${text}`),
+    print,
+    complain,
   });
 }
 

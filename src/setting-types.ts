@@ -104,6 +104,23 @@ export function shaped(pattern: RegExp, phrase: string): ValueType<string> {
   return { phrase, parse: (text) => (pattern.test(text) ? text : undefined) };
 }
 
+function parseApiUrl(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    return undefined;
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  // Keys travel with the requests: in clear they do not leave this machine.
+  const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback({ host, port: 0 }));
+  if (!isSafe) return undefined;
+  return url.href.endsWith('/') ? url.href : `${url.href}/`;
+}
+
+/** The base URL of somebody's interface, which carries a key; answers it with a slash at its end. */
+export const apiUrl: ValueType<string> = {
+  phrase: 'an https URL without credentials, query or fragment (http for addresses of this machine)',
+  parse: parseApiUrl,
+};
+
 function parseListen(text: string): ListenAddress | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/.exec(text);
   if (!match) return undefined;

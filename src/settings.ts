@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { GATEWAY_LIMITS, type GatewayLimits } from './core/limits.ts';
 import { LOG_LEVELS } from './core/log.ts';
 import {
+  apiUrl,
   choice,
   count,
   duration,
@@ -42,6 +43,11 @@ export interface Setting<T> {
 
 const setting = <T>(row: Setting<T>): Setting<T> => row;
 
+const masterKeyText = shaped(
+  /^(?:[0-9A-Fa-f]{64}|[A-Za-z0-9+/_-]{43}=?)$/,
+  'a master key: 32 bytes as 64 hex characters or as base64',
+);
+
 /** Everything that is not a bound of the gateway. */
 export const SETTINGS = {
   dataDir: setting({ type: path, fallback: './data', help: 'where the database and the keys live' }),
@@ -59,10 +65,7 @@ export const SETTINGS = {
     help: 'listen on addresses that other machines can reach',
   }),
   masterKey: setting({
-    type: shaped(
-      /^(?:[0-9A-Fa-f]{64}|[A-Za-z0-9+/_-]{43}=?)$/,
-      'a master key: 32 bytes as 64 hex characters or as base64',
-    ),
+    type: masterKeyText,
     fallback: null,
     secret: true,
     help: 'the key that seals every workspace key, 32 bytes in hex or base64',
@@ -73,6 +76,13 @@ export const SETTINGS = {
     fallbackHelp: '<data dir>/master.key, made on the first start',
     help: 'a file with the master key, readable by its owner only',
   }),
+  masterKeyPrevious: setting({
+    type: masterKeyText,
+    fallback: null,
+    secret: true,
+    help: 'the master key before this one: what it seals is brought over at start',
+  }),
+  masterKeyPreviousFile: setting({ type: path, fallback: null, help: 'a file with the master key before this one' }),
   bootstrapKey: setting({
     type: shaped(/^sp_live_[0-9a-f]{32,128}$/, 'an API key: sp_live_ and 32 to 128 lower-case hex characters'),
     fallback: null,
@@ -100,6 +110,21 @@ export const SETTINGS = {
   }),
   rpcRate: setting({ type: count(1, 1_000_000), fallback: '500', help: 'RPCs a second for one API key' }),
   rpcBurst: setting({ type: count(1, 1_000_000), fallback: '1000', help: 'RPCs that one API key may send at once' }),
+  webshareApiUrl: setting({
+    type: apiUrl,
+    fallback: 'https://proxy.webshare.io/api/v2/',
+    help: "where Webshare's account interface is",
+  }),
+  proxylineApiUrl: setting({
+    type: apiUrl,
+    fallback: 'https://panel.proxyline.net/api/',
+    help: "where Proxyline's account interface is",
+  }),
+  vendorTimeout: setting({
+    type: duration(100, 60_000),
+    fallback: '10s',
+    help: "how long an answer of a vendor's account interface may take",
+  }),
 } as const;
 
 type TypeOf<S> = S extends Setting<infer T> ? T : never;

@@ -1,14 +1,23 @@
-/** The micro benches of a source tree, each in its own process on the gateway's core; and their tables. */
+/** Benches that are files of one folder of a source tree, each in its own process; and their tables. */
 
 import { globSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Row } from './row.ts';
-import type { Stage } from './stage.ts';
+import { type Row, verdictOf } from './row.ts';
+import type { Core, Stage } from './stage.ts';
 import { pairedRatio, spread } from './statistics.ts';
 import { align, figure, figures } from './table.ts';
 
-/** The largest index of the micro benches has a million sessions. */
-const MICRO_TIMEOUT_MS = 300_000;
+/** One file's bench: the largest has a million sessions to make first. */
+const FILE_TIMEOUT_MS = 900_000;
+
+/** The folders of such benches. */
+export const BENCH_FOLDERS = {
+  micro: { title: 'micro: the resolver and the index by themselves', core: 0 },
+  // These start the whole product on the gateway's core, and load it from the other.
+  control: { title: 'control: what operators wait for', core: 1 },
+} as const satisfies Readonly<Record<string, { title: string; core: Core }>>;
+
+export type BenchFolder = keyof typeof BENCH_FOLDERS;
 
 export interface MicroResults {
   readonly rows: readonly Row[];
@@ -16,23 +25,24 @@ export interface MicroResults {
   readonly errors: Readonly<Record<string, string>>;
 }
 
-/** Runs every bench of bench/micro in the tree `root`, one after the other. */
+/** Runs every bench of a folder of the tree `root`, one after the other. */
 export async function runMicro(
   stage: Stage,
   root: string,
   quick: boolean,
   progress: (line: string) => void,
+  folder: BenchFolder = 'micro',
 ): Promise<MicroResults> {
   const rows: Row[] = [];
   const errors: Record<string, string> = {};
-  for (const file of globSync(join(root, 'bench/micro/*.ts')).sort()) {
+  for (const file of globSync(join(root, 'bench', folder, '*.ts')).sort()) {
     const name = basename(file, '.ts');
-    progress(`micro ${name}`);
+    progress(`${folder} ${name}`);
     const script = join(root, 'bench/lib/micro-process.ts');
     const command = [process.execPath, '--expose-gc', script, file, ...(quick ? ['--quick'] : [])];
-    const child = stage.start(name, 0, command);
+    const child = stage.start(name, BENCH_FOLDERS[folder].core, command);
     try {
-      const answer = (await child.nextJson(MICRO_TIMEOUT_MS)) as { rows: Row[] };
+      const answer = (await child.nextJson(FILE_TIMEOUT_MS)) as { rows: Row[] };
       rows.push(...answer.rows);
     } catch (error) {
       errors[name] = error instanceof Error ? error.message : String(error);
@@ -43,14 +53,13 @@ export async function runMicro(
   return { rows, errors };
 }
 
-/** The micro benches of one run, each with its goal. */
-export function microBlock({ rows, errors }: MicroResults): string {
-  const lines = rows.map(({ name, unit, median, min, max, goal }) => {
-    const digits = digitsOf(median);
-    const verdict = goal ? `${median <= goal.atMost ? '✓' : '✗'} ${goal.id} ≤ ${figure(goal.atMost, 0)}` : '';
-    return [name, figures({ median, min, max }, digits), unit, verdict];
+/** The benches of one folder and run, each with its goal. */
+export function microBlock({ rows, errors }: MicroResults, folder: BenchFolder = 'micro'): string {
+  const lines = rows.map((row) => {
+    const { name, unit, median, min, max } = row;
+    return [name, figures({ median, min, max }, digitsOf(median)), unit, verdictOf(row, (bound) => figure(bound, 0))];
   });
-  return ['micro: the resolver and the index by themselves', align(lines), ...complaints(errors)].join('\n');
+  return [BENCH_FOLDERS[folder].title, align(lines), ...complaints(errors)].join('\n');
 }
 
 /** Two trees' micro benches side by side, a run of each per round, and the first divided by the second. */
@@ -67,7 +76,7 @@ export function microAbBlock(
   });
   const head = ['', nameA, nameB, '', 'ratio'];
   const failed = [...runsA, ...runsB].flatMap(({ errors }) => complaints(errors));
-  return ['micro: the resolver and the index by themselves', align([head, ...lines]), ...failed].join('\n');
+  return [BENCH_FOLDERS.micro.title, align([head, ...lines]), ...failed].join('\n');
 }
 
 function complaints(errors: Readonly<Record<string, string>>): string[] {

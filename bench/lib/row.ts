@@ -8,8 +8,23 @@ export interface Row {
   readonly median: number;
   readonly min: number;
   readonly max: number;
-  /** The goal's number (I1 …) and the value that `median` must not exceed. */
-  readonly goal?: { readonly id: string; readonly atMost: number };
+  /** The goal's number (I1 …) and the value that `median` must not exceed, or must reach. */
+  readonly goal?: RowGoal;
+}
+
+export type RowGoal = { readonly id: string } & ({ readonly atMost: number } | { readonly atLeast: number });
+
+/** Whether the median meets the goal. */
+export function meets({ median, goal }: Row): boolean {
+  if (goal === undefined) return true;
+  return 'atMost' in goal ? median <= goal.atMost : median >= goal.atLeast;
+}
+
+/** The goal and whether it is met, `✓ I1 ≤ 2`; empty without one. */
+export function verdictOf(row: Row, showBound: (value: number) => string): string {
+  if (row.goal === undefined) return '';
+  const bound = 'atMost' in row.goal ? `≤ ${showBound(row.goal.atMost)}` : `≥ ${showBound(row.goal.atLeast)}`;
+  return `${meets(row) ? '✓' : '✗'} ${row.goal.id} ${bound}`;
 }
 
 /** What every micro bench takes. */
@@ -19,7 +34,7 @@ export interface MicroOptions {
 }
 
 /** A row from one value per round. */
-export function rowOf(id: string, name: string, unit: string, values: readonly number[], goal?: Row['goal']): Row {
+export function rowOf(id: string, name: string, unit: string, values: readonly number[], goal?: RowGoal): Row {
   return { id, name, unit, ...spread(values), ...(goal !== undefined && { goal }) };
 }
 
@@ -35,10 +50,10 @@ export function printRows(rows: readonly Row[], json: boolean): void {
     return;
   }
   const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, unit, median, min, max, goal } of rows) {
+  for (const row of rows) {
+    const { name, unit, median, min, max } = row;
     const figures = `${show(median).padStart(9)} ${unit.padEnd(8)} (${show(min)}–${show(max)})`;
-    const verdict = goal === undefined ? '' : ` ${median <= goal.atMost ? '✓' : '✗'} ${goal.id} ≤ ${goal.atMost}`;
-    console.log(`${name.padEnd(width)} ${figures}${verdict}`);
+    console.log(`${name.padEnd(width)} ${figures} ${verdictOf(row, show)}`.trimEnd());
   }
 }
 

@@ -3,16 +3,19 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Change, Endpoint } from '../../src/core/model.ts';
 import * as pb from '../gen/proxies/v1/proxies_pb.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { SessionRecord } from '../store/sessions.ts';
+import type { SessionRecord, ShownSession } from '../store/sessions.ts';
 import { idBytes, stamps } from './ids.ts';
 
-/** The session as it may be seen: whether it has a password does not show. */
-export function sessionMessage(record: SessionRecord): pb.Session {
+/**
+ * The session as it may be seen: whether it has a password does not show. `ownerBytes` may hand out the bytes of the
+ * ids that many sessions share, in place of new ones for each.
+ */
+export function sessionMessage(record: ShownSession, ownerBytes = idBytes): pb.Session {
   const init: MessageInitShape<typeof pb.SessionSchema> = {
     id: idBytes(record.id),
-    workspaceId: idBytes(record.workspaceId),
-    poolId: idBytes(record.poolId),
-    providerId: idBytes(record.providerId),
+    workspaceId: ownerBytes(record.workspaceId),
+    poolId: ownerBytes(record.poolId),
+    providerId: ownerBytes(record.providerId),
     token: record.token,
     enabled: record.enabled,
     ...stamps(record),
@@ -31,8 +34,14 @@ export function endpointOf(record: Pick<SessionRecord, 'scheme' | 'host' | 'port
   return scheme === null || host === null || port === null ? null : { scheme, host, port };
 }
 
+/** What the gateway is told of a session, its password aside. */
+type PuttableSession = Pick<
+  SessionRecord,
+  'id' | 'poolId' | 'providerId' | 'token' | 'scheme' | 'host' | 'port' | 'username' | 'enabled'
+>;
+
 /** The session as the gateway needs it, password in clear. */
-export function sessionPut(record: SessionRecord, password: Secret | null): Change {
+export function sessionPut(record: PuttableSession, password: Secret | null): Change {
   const endpoint = endpointOf(record);
   return {
     kind: 'session-put',

@@ -9,6 +9,7 @@
 import type { HandlerContext } from '@connectrpc/connect';
 import { type Call, type Plane, setCall } from '../call.ts';
 import { DomainError } from '../domain-error.ts';
+import { checkDeadline } from './deadline.ts';
 import { fullName, ruleOf } from './method-rules.ts';
 import { finishCall, toConnectError } from './outcome.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -28,15 +29,26 @@ export function createGate(plane: Plane, rateLimit: RateLimit): (context: Handle
     try {
       if (!plane.isServing()) throw new DomainError('unavailable');
       const key = keyOfHeader(context.requestHeader.get('authorization'));
-      const caller = key === null ? null : plane.access.authenticate(key, plane.clock.nowMs());
+      const authenticate = () => (key === null ? null : plane.access.authenticate(key, plane.clock.nowMs()));
+      const caller = authenticate();
       if (caller === null) throw new DomainError('unauthenticated');
       const waitSeconds = rateLimit.take(caller.keyId);
       if (waitSeconds > 0) throw new DomainError('resource_exhausted', undefined, [], waitSeconds);
       const rule = ruleOf(context.method);
-      call = { method, rule, startedMs, caller, workspaceId: null, audited: false };
+      call = {
+        method,
+        rule,
+        startedMs,
+        caller,
+        workspaceId: null,
+        audited: false,
+        signal: context.signal,
+        isStillAllowed: () => authenticate() !== null,
+      };
       setCall(context.values, call);
       if (rule.permission !== null && !caller.permissions.has(rule.permission))
         throw new DomainError('permission_denied');
+      checkDeadline(context);
     } catch (error) {
       const answer = toConnectError(error);
       await finishCall(plane, { method, startedMs, call }, answer, error);

@@ -1,8 +1,9 @@
 /**
  * How a call ends, in one place: domain errors become Connect codes, anything else
  * is logged once with its causes and answered `internal`; the duration is observed;
- * a mutating call that failed leaves its audit row. The outermost interceptor; the
- * gate uses the same functions for calls that it turns away.
+ * a mutating call that failed leaves its audit row. A call that answers a stream ends
+ * with its stream. The outermost interceptor; the gate uses the same functions for
+ * calls that it turns away.
  */
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
@@ -10,6 +11,7 @@ import { FIELD } from '../../src/core/log.ts';
 import { type Call, callOf, type Plane } from '../call.ts';
 import { DomainError, type DomainErrorKind, INTERNAL_SENTENCE } from '../domain-error.ts';
 import { BadRequestSchema } from '../gen/google/rpc/error_details_pb.ts';
+import { SecretError } from '../secrets/secret-error.ts';
 import { appendAuditEvent } from '../store/audit-events.ts';
 import { StoreError } from '../store/store-error.ts';
 
@@ -23,6 +25,8 @@ const CODES: { readonly [kind in DomainErrorKind]: Code } = {
   aborted: Code.Aborted,
   resource_exhausted: Code.ResourceExhausted,
   unavailable: Code.Unavailable,
+  canceled: Code.Canceled,
+  deadline_exceeded: Code.DeadlineExceeded,
 };
 
 /** Kinds of a store's failure that trying again may cure, or a restart: not the caller's and not a defect. */
@@ -33,6 +37,12 @@ export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof StoreError && STORE_UNAVAILABLE.has(error.kind))
     return toConnectError(new DomainError('unavailable'));
+  // A live workspace of a restored backup whose key was destroyed since: it can keep no secret any more.
+  if (error instanceof SecretError && error.kind === 'key-destroyed') {
+    return toConnectError(
+      new DomainError('failed_precondition', 'The encryption key of this workspace was destroyed.'),
+    );
+  }
   if (!(error instanceof DomainError)) return new ConnectError(INTERNAL_SENTENCE, Code.Internal);
   const headers = error.retryAfterSeconds === null ? undefined : { 'Retry-After': String(error.retryAfterSeconds) };
   const details =
@@ -87,7 +97,8 @@ async function auditFailure(plane: Plane, call: Call, outcome: string): Promise<
     await plane.store.write((tx) =>
       appendAuditEvent(tx, {
         atMs: plane.clock.nowMs(),
-        workspaceId: call.workspaceId,
+        // Refused before its workspace was known, or for naming a foreign one: told where the key belongs.
+        workspaceId: call.workspaceId ?? call.caller.workspaceId,
         actorKeyId: call.caller.keyId,
         method: call.method,
         objectId: null,
@@ -123,12 +134,39 @@ export function settleOutcome(plane: Plane): Interceptor {
     const call = callOf(request.contextValues);
     try {
       const response = await next(request);
+      if (response.stream) return { ...response, message: settleAtEnd(plane, call, response.message) };
       await finishCall(plane, { ...call, call }, null, null);
       return response;
     } catch (error) {
-      const answer = toConnectError(error);
-      await finishCall(plane, { ...call, call }, answer, error);
-      throw answer;
+      throw await settleFailure(plane, call, error);
     }
   };
+}
+
+/** Passes a stream's messages on; the call ends when they do, by an error, or when nobody reads any further. */
+async function* settleAtEnd<T>(plane: Plane, call: Call, messages: AsyncIterable<T>): AsyncGenerator<T> {
+  let settled = false;
+  // While it stands at the yield: what ends it there is its reader, who could not write or will not read on.
+  let handingOver = false;
+  try {
+    for await (const message of messages) {
+      handingOver = true;
+      yield message;
+      handingOver = false;
+    }
+    settled = true;
+    await finishCall(plane, { ...call, call }, null, null);
+  } catch (error) {
+    settled = true;
+    throw await settleFailure(plane, call, handingOver ? new DomainError('canceled') : error);
+  } finally {
+    if (!settled) await settleFailure(plane, call, new DomainError('canceled'));
+  }
+}
+
+/** Books a failed call; answers the error that its caller sees. */
+async function settleFailure(plane: Plane, call: Call, error: unknown): Promise<ConnectError> {
+  const answer = toConnectError(error);
+  await finishCall(plane, { ...call, call }, answer, error);
+  return answer;
 }

@@ -9,14 +9,15 @@ import type { AccessTable } from '../access-table.ts';
 import { callOf } from '../call.ts';
 import { idFrom } from '../convert/ids.ts';
 import { DomainError, notFound } from '../domain-error.ts';
+import { messageOf } from '../json-body.ts';
 
 const ID_BYTES = 16;
 
 export function scopeToWorkspace(access: AccessTable): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request.contextValues);
-    if (call.rule.scope === 'named' && !request.stream) {
-      const bytes = (request.message as { workspaceId?: Uint8Array }).workspaceId;
+    if (call.rule.scope === 'named') {
+      const bytes = (messageOf(request) as { workspaceId?: Uint8Array }).workspaceId;
       // A malformed id goes on: validation refuses it by name.
       if (bytes?.length === ID_BYTES) {
         const id = idFrom<WorkspaceId>(bytes);

@@ -4,8 +4,10 @@
  */
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { GatewaySnapshot } from '../../src/core/metrics.ts';
+import type { StatementWatch } from '../store/statement-cache.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
 import { createLabelCap } from './label-cap.ts';
+import { watchStatements } from './statement-metrics.ts';
 
 const RPC_BUCKETS = [0.5e-3, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5, 5, 10];
 const COMMIT_BUCKETS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 500e-3, 1];
@@ -21,6 +23,8 @@ export interface PlaneMetrics {
   /** `code` is `ok` or a Connect code name. */
   observeRpc(method: string, code: string, seconds: number): void;
   observeCommit(seconds: number): void;
+  /** Asked for each SQL text of the store who is told of its executions. */
+  readonly watchStatement: StatementWatch;
   /** The page; rejects when the gateway does not answer. */
   render(): Promise<{ contentType: string; text: string }>;
 }
@@ -59,6 +63,7 @@ export function createPlaneMetrics(version: string, snapshot: () => Promise<Gate
   return {
     observeRpc: (method, code, seconds) => rpc.observe({ method, code }, seconds),
     observeCommit: (seconds) => commit.observe(seconds),
+    watchStatement: watchStatements(registry),
     async render() {
       current = await snapshot();
       return { contentType: registry.contentType, text: await registry.metrics() };

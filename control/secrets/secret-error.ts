@@ -13,7 +13,11 @@ export type SecretErrorKind =
   | 'key-unreadable'
   /** The master key is not the one that wrapped the keys of this store. */
   | 'key-wrong'
-  /** A workspace has no encryption key: it is unknown, or its key was destroyed. */
+  /** A workspace's key in the store does not open with the master key that wrapped it: the row was changed. */
+  | 'key-changed'
+  /** A workspace's key was destroyed with the workspace, and a backup with it is back. */
+  | 'key-destroyed'
+  /** A workspace has no encryption key in the store. */
   | 'no-workspace-key'
   /** A sealed value does not open: changed, moved to another row, or sealed for another endpoint. */
   | 'unsealable';

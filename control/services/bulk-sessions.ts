@@ -7,18 +7,19 @@
  * Work on many rows pauses every slice, so that the plane's other calls go on;
  * other writes wait for the transaction, reads do not.
  */
-import { setImmediate as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MethodImpl } from '@connectrpc/connect';
 import type { Transaction } from 'kysely';
 import type { Change } from '../../src/core/model.ts';
-import { callOf, type Plane, workspaceOf } from '../call.ts';
+import { callOf, type Plane, pauseOf, workspaceOf } from '../call.ts';
+import { idBytes } from '../convert/ids.ts';
 import { sessionMessage, sessionPut } from '../convert/sessions.ts';
 import { type FieldViolation, malformed } from '../domain-error.ts';
 import type { NewSession, Proxies, Session } from '../gen/proxies/v1/proxies_pb.ts';
 import { mutate } from '../mutation.ts';
 import type { Schema } from '../store/schema.ts';
 import { insertSessions } from '../store/session-bulk.ts';
-import { findSessionsByTokens, type SessionRecord } from '../store/sessions.ts';
+import { findShownSessionsByTokens, type SessionRecord, type ShownSession } from '../store/sessions.ts';
 import { loadPlacement, newSession, type Placement, shapeInit } from './new-session.ts';
 import { type SessionShape, tokenCheck } from './session-shape.ts';
 
@@ -34,10 +35,11 @@ export function bulkCreateSessions(plane: Plane): MethodImpl<typeof Proxies.meth
     refuseDoubledTokens(request.sessions);
     const result = await mutate(plane, call, async (tx) => {
       const placement = await loadPlacement(tx, workspaceId, request);
-      const shapes = await shapeRows(plane, placement, request.sessions);
-      const live = await loadLiveByToken(tx, placement, request.sessions);
+      const bulk: Bulk = { plane, tx, placement, rows: request.sessions, pause: pauseOf(call) };
+      const shapes = await shapeRows(bulk);
+      const live = await loadLiveByToken(bulk);
       const existing = live.size;
-      const changes = await insertMissing(plane, tx, placement, request.sessions, shapes, live);
+      const changes = await insertMissing(bulk, shapes, live);
       const answer = { live, created: changes.length, existing };
       return { answer, changes, workspaceId, objectId: null, count: changes.length };
     });
@@ -47,6 +49,16 @@ export function bulkCreateSessions(plane: Plane): MethodImpl<typeof Proxies.meth
       existingCount: result.existing,
     };
   };
+}
+
+/** One call at work inside its transaction. */
+interface Bulk {
+  readonly plane: Plane;
+  readonly tx: Transaction<Schema>;
+  readonly placement: Placement;
+  readonly rows: readonly NewSession[];
+  /** Between two slices; throws, and so undoes everything, when nobody waits for the answer any more. */
+  readonly pause: () => Promise<void>;
 }
 
 function refuseDoubledTokens(rows: readonly NewSession[]): void {
@@ -62,7 +74,7 @@ function refuseDoubledTokens(rows: readonly NewSession[]): void {
 }
 
 /** Every row fitted to the provider, or one error that names the wrong ones. */
-async function shapeRows(plane: Plane, placement: Placement, rows: readonly NewSession[]): Promise<SessionShape[]> {
+async function shapeRows({ plane, placement, rows, pause }: Bulk): Promise<SessionShape[]> {
   const fitsToken = tokenCheck(placement.provider);
   const shapes: SessionShape[] = [];
   const found: FieldViolation[] = [];
@@ -84,15 +96,11 @@ async function shapeRows(plane: Plane, placement: Placement, rows: readonly NewS
   return shapes;
 }
 
-async function loadLiveByToken(
-  tx: Transaction<Schema>,
-  placement: Placement,
-  rows: readonly NewSession[],
-): Promise<Map<string, SessionRecord>> {
-  const live = new Map<string, SessionRecord>();
+async function loadLiveByToken({ tx, placement, rows, pause }: Bulk): Promise<Map<string, ShownSession>> {
+  const live = new Map<string, ShownSession>();
   for (let i = 0; i < rows.length; i += SLICE_ROWS) {
     const tokens = rows.slice(i, i + SLICE_ROWS).map((row) => row.token);
-    for (const record of await findSessionsByTokens(tx, placement.poolId, tokens)) live.set(record.token, record);
+    for (const record of await findShownSessionsByTokens(tx, placement, tokens)) live.set(record.token, record);
     await pause();
   }
   return live;
@@ -100,12 +108,9 @@ async function loadLiveByToken(
 
 /** Inserts the rows whose token is not live, adds them to `live`, and answers what the gateway must see of them. */
 async function insertMissing(
-  plane: Plane,
-  tx: Transaction<Schema>,
-  placement: Placement,
-  rows: readonly NewSession[],
+  { plane, tx, placement, rows, pause }: Bulk,
   shapes: readonly SessionShape[],
-  live: Map<string, SessionRecord>,
+  live: Map<string, ShownSession>,
 ): Promise<Change[]> {
   const sealer = await plane.vault.forWorkspace(plane.store.db, placement.workspaceId);
   const changes: Change[] = [];
@@ -119,20 +124,23 @@ async function insertMissing(
       yield record;
     }
   }
-  await insertSessions(tx, missing(), () => pause());
+  await insertSessions(tx, missing(), pause);
   return changes;
 }
 
-async function answerInOrder(
-  rows: readonly NewSession[],
-  live: ReadonlyMap<string, SessionRecord>,
-): Promise<Session[]> {
+async function answerInOrder(rows: readonly NewSession[], live: ReadonlyMap<string, ShownSession>): Promise<Session[]> {
   const sessions: Session[] = [];
+  const owners = new Map<string, Uint8Array<ArrayBuffer>>();
+  const ownerBytes = (id: string) => {
+    const bytes = owners.get(id) ?? idBytes(id);
+    owners.set(id, bytes);
+    return bytes;
+  };
   for (const [index, { token }] of rows.entries()) {
     const record = live.get(token);
     if (record === undefined) throw new Error('a row of a bulk call has no session');
-    sessions.push(sessionMessage(record));
-    if (index % SLICE_ROWS === SLICE_ROWS - 1) await pause();
+    sessions.push(sessionMessage(record, ownerBytes));
+    if (index % SLICE_ROWS === SLICE_ROWS - 1) await nextTurn();
   }
   return sessions;
 }

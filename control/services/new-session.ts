@@ -7,10 +7,11 @@ import type { PoolId, ProviderId, SessionId, WorkspaceId } from '../../src/core/
 import type { Plane } from '../call.ts';
 import { idFrom } from '../convert/ids.ts';
 import { endpointOf } from '../convert/sessions.ts';
-import { type FieldViolation, notFound } from '../domain-error.ts';
+import { DomainError, type FieldViolation, notFound } from '../domain-error.ts';
+import { vendorOf } from '../providers/vendors.ts';
 import { Secret } from '../secrets/secret.ts';
-import type { WorkspaceSealer } from '../secrets/vault.ts';
-import { loadPool } from '../store/pools.ts';
+import type { WorkspaceSealer } from '../secrets/workspace-sealer.ts';
+import { hasPool } from '../store/pools.ts';
 import { loadProvider, type ProviderRecord } from '../store/providers.ts';
 import type { Schema } from '../store/schema.ts';
 import type { SessionRecord } from '../store/sessions.ts';
@@ -34,16 +35,23 @@ export interface Placement {
   readonly provider: ProviderRecord;
 }
 
-/** The live pool and provider of the workspace that a request names; `not_found` when either is absent. */
+/**
+ * The live pool and provider of the workspace that a request names; `not_found` when either is absent,
+ * `failed_precondition` for a vendor that lists its sessions itself.
+ */
 export async function loadPlacement(
   tx: Transaction<Schema>,
   workspaceId: WorkspaceId,
   request: { readonly poolId: Uint8Array; readonly providerId: Uint8Array },
 ): Promise<Placement> {
   const poolId = idFrom<PoolId>(request.poolId);
-  const pool = await loadPool(tx, workspaceId, poolId);
   const provider = await loadProvider(tx, workspaceId, idFrom<ProviderId>(request.providerId));
-  if (pool === null || provider === null) throw notFound();
+  if (provider === null || !(await hasPool(tx, workspaceId, poolId))) throw notFound();
+  const vendor = vendorOf(provider.type);
+  if (vendor?.kind === 'listed') {
+    const detail = `providerId: ${vendor.label} lists its endpoints itself; its sessions are made by discovery`;
+    throw new DomainError('failed_precondition', detail);
+  }
   return { workspaceId, poolId, provider };
 }
 
@@ -89,7 +97,9 @@ export function newSession(
     ...shape,
     // Only a STATIC session has a password, and that has an endpoint: the seal binds the two.
     passwordSealed:
-      password === null || endpoint === null ? null : sealer.sealSessionPassword({ sessionId: id, endpoint }, password),
+      password === null || endpoint === null
+        ? null
+        : sealer.sealSessionPassword({ sessionId: id, endpoint, serial: 1 }, password),
     labels: labelsOf(init.labels),
     enabled: true,
     version: 1,

@@ -11,6 +11,7 @@ import type { Scheme } from '../../src/core/model.ts';
 import type { FieldViolation } from '../domain-error.ts';
 import { canonicalAddress, canonicalHost } from '../host.ts';
 import { compileTokenFormat } from '../provider-template.ts';
+import { kindOf } from '../providers/vendors.ts';
 import type { ProviderRecord } from '../store/providers.ts';
 import type { SessionRecord } from '../store/sessions.ts';
 
@@ -36,7 +37,8 @@ export function shapeSession(
   const found: FieldViolation[] = [];
   const refuse = (field: string, description: string) => found.push({ field: prefix + field, description });
   const { scheme, host, port, username, hasPassword } = fields;
-  if (provider.type === 'static') {
+  const kind = kindOf(provider.type);
+  if (kind === 'static') {
     for (const field of ['scheme', 'host', 'port'] as const) {
       if (fields[field] === null) refuse(field, 'is required at a PROVIDER_TYPE_STATIC, with scheme, host and port');
     }
@@ -50,8 +52,8 @@ export function shapeSession(
       if (fields[field] !== null) refuse(field, 'is for sessions of a PROVIDER_TYPE_STATIC only');
     }
     if (hasPassword) refuse('password', 'is for sessions of a PROVIDER_TYPE_STATIC only');
-    if (host !== null && provider.type !== 'local') refuse('host', "is the provider's, not the session's");
-    if (host !== null && provider.type === 'local' && !isLocal(host, localAddresses())) {
+    if (host !== null && kind !== 'local') refuse('host', "is the provider's, not the session's");
+    if (host !== null && kind === 'local' && !isLocal(host, localAddresses())) {
       refuse('host', 'must be an address of this machine');
     }
   }

@@ -1,19 +1,25 @@
 /** Sessions, one at a time: messages in, rules, store, messages out. Many at once are `bulk-sessions.ts`. */
 import type { ServiceImpl } from '@connectrpc/connect';
+import type { Transaction } from 'kysely';
 import type { PoolId, ProviderId, SessionId } from '../../src/core/model.ts';
+import { auditFields, CHANGED } from '../audit-diff.ts';
+import { inRequestOrder } from '../batch-order.ts';
 import { callOf, type Plane, workspaceOf } from '../call.ts';
 import { idBytes, idFrom, idText } from '../convert/ids.ts';
 import { sessionMessage, sessionPut } from '../convert/sessions.ts';
 import { listPage } from '../cursor.ts';
 import { DomainError, malformed, notFound } from '../domain-error.ts';
-import type { Proxies } from '../gen/proxies/v1/proxies_pb.ts';
+import { type Proxies, SessionSchema } from '../gen/proxies/v1/proxies_pb.ts';
 import { mutate } from '../mutation.ts';
+import type { Schema } from '../store/schema.ts';
+import { retireSeal } from '../store/seal-serials.ts';
 import {
   findSessionsByTokens,
   insertSession,
   listSessionIds,
   loadSession,
   loadSessions,
+  type SessionRecord,
   softDeleteSession,
 } from '../store/sessions.ts';
 import { loadPlacement, newSession, shapeInit } from './new-session.ts';
@@ -45,26 +51,31 @@ function createSession(plane: Plane): SessionsService['createSession'] {
   return async (request, { values }) => {
     const call = callOf(values);
     const workspaceId = workspaceOf(call);
-    const sealer = await plane.vault.forWorkspace(plane.store.db, workspaceId);
     return mutate(plane, call, async (tx) => {
+      const sealer = await plane.vault.forWorkspace(plane.store.db, workspaceId);
       const placement = await loadPlacement(tx, workspaceId, request);
       const shape = shapeInit(plane, placement.provider, tokenCheck(placement.provider), request, '');
       if (Array.isArray(shape)) throw malformed(shape);
-      const [taken] = await findSessionsByTokens(tx, placement.poolId, [request.token]);
-      if (taken !== undefined) {
-        throw new DomainError('failed_precondition', `token: session ${idText(taken.id)} of this pool has it`);
-      }
       const { record, password } = newSession(plane, placement, sealer, shape, request);
-      await insertSession(tx, record);
+      if (!(await insertSession(tx, record))) throw await tokenTaken(tx, record);
+      const session = sessionMessage(record);
       return {
-        answer: { session: sessionMessage(record) },
+        answer: { session },
         changes: [sessionPut(record, password)],
         workspaceId,
         objectId: record.id,
         count: 1,
+        after: { ...auditFields(SessionSchema, session), ...(password !== null && { password: CHANGED }) },
       };
     });
   };
+}
+
+/** Names the session that has the token already. */
+async function tokenTaken(tx: Transaction<Schema>, session: SessionRecord): Promise<DomainError> {
+  const [holder] = await findSessionsByTokens(tx, session.poolId, [session.token]);
+  if (holder === undefined) throw new Error('an insert met a token that no session of the pool has');
+  return new DomainError('failed_precondition', `token: session ${idText(holder.id)} of this pool has it`);
 }
 
 function deleteSession(plane: Plane): SessionsService['deleteSession'] {
@@ -75,12 +86,15 @@ function deleteSession(plane: Plane): SessionsService['deleteSession'] {
       const session = await loadSession(tx, workspaceId, idFrom<SessionId>(request.sessionId));
       if (session === null) throw notFound();
       await softDeleteSession(tx, workspaceId, session.id, plane.clock.nowMs());
+      // An older copy of the row, put back, must not open.
+      if (session.passwordSealed !== null) await retireSeal(tx, session.id);
       return {
         answer: {},
         changes: [{ kind: 'session-gone', poolId: session.poolId, sessionId: session.id }],
         workspaceId,
         objectId: session.id,
         count: 1,
+        before: auditFields(SessionSchema, sessionMessage(session)),
       };
     });
   };
@@ -101,11 +115,8 @@ function listSessions(plane: Plane): SessionsService['listSessions'] {
 function batchGetSessions(plane: Plane): SessionsService['batchGetSessions'] {
   return async (request, { values }) => {
     const ids = request.sessionIds.map((bytes) => idFrom<SessionId>(bytes));
-    const found = await loadSessions(plane.store.db, workspaceOf(callOf(values)), ids);
-    const byId = new Map(found.map((session) => [session.id, session]));
-    return {
-      sessions: ids.flatMap((id) => byId.get(id) ?? []).map(sessionMessage),
-      notFoundIds: ids.filter((id) => !byId.has(id)).map(idBytes),
-    };
+    const sessions = await loadSessions(plane.store.db, workspaceOf(callOf(values)), ids);
+    const { found, absent } = inRequestOrder(ids, sessions);
+    return { sessions: found.map((session) => sessionMessage(session)), notFoundIds: absent.map(idBytes) };
   };
 }

@@ -9,19 +9,21 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { Transaction } from 'kysely';
 import type { SessionId, WorkspaceId } from '../../src/core/model.ts';
+import { auditFields, CHANGED, changedFields } from '../audit-diff.ts';
 import { callOf, type Plane, workspaceOf } from '../call.ts';
 import { idFrom } from '../convert/ids.ts';
 import { endpointOf, sessionMessage, sessionPut } from '../convert/sessions.ts';
 import { DomainError, type FieldViolation, malformed, notFound } from '../domain-error.ts';
-import type { Proxies, UpdateSessionRequest } from '../gen/proxies/v1/proxies_pb.ts';
-import { mutate } from '../mutation.ts';
+import { type Proxies, type Session, SessionSchema, type UpdateSessionRequest } from '../gen/proxies/v1/proxies_pb.ts';
+import { type Effect, mutate } from '../mutation.ts';
 import { Secret } from '../secrets/secret.ts';
-import { SecretError } from '../secrets/secret-error.ts';
-import type { WorkspaceSealer } from '../secrets/vault.ts';
+import { loadPool } from '../store/pools.ts';
 import { loadProvider } from '../store/providers.ts';
 import type { Schema } from '../store/schema.ts';
 import { loadSession, replaceSession, type SessionRecord } from '../store/sessions.ts';
+import { reportUnusable } from '../unusable.ts';
 import { labelsOf } from './new-session.ts';
+import { passwordAfter, UnreadablePassword } from './session-password.ts';
 import { shapeSession } from './session-shape.ts';
 
 export function updateSession(plane: Plane): ServiceImpl<typeof Proxies>['updateSession'] {
@@ -30,28 +32,47 @@ export function updateSession(plane: Plane): ServiceImpl<typeof Proxies>['update
     const workspaceId = workspaceOf(call);
     const contradictions = contradictionsIn(request);
     if (contradictions.length > 0) throw malformed(contradictions);
-    const sealer = await plane.vault.forWorkspace(plane.store.db, workspaceId);
-    return mutate(plane, call, async (tx) => {
+    const update = mutate(plane, call, async (tx) => {
       const before = await loadSession(tx, workspaceId, idFrom<SessionId>(request.sessionId));
       if (before === null) throw notFound();
       if (request.expectedVersion !== undefined && request.expectedVersion !== BigInt(before.version)) {
         throw new DomainError('aborted', 'expectedVersion: is not the current version');
       }
-      const { after, password } = await applyUpdate(plane, tx, workspaceId, sealer, before, request);
+      const { after, password } = await applyUpdate(plane, tx, workspaceId, before, request);
       if (sameSession(before, after)) {
         return { answer: { session: sessionMessage(before) }, changes: [], workspaceId, objectId: before.id, count: 0 };
       }
       const record = { ...after, version: before.version + 1, updatedAtMs: plane.clock.nowMs() };
       await replaceSession(tx, record);
+      const session = sessionMessage(record);
       return {
-        answer: { session: sessionMessage(record) },
+        answer: { session },
         changes: [sessionPut(record, password)],
         workspaceId,
         objectId: record.id,
         count: 1,
+        ...auditOf(before, record, session),
       };
     });
+    try {
+      return await update;
+    } catch (error) {
+      if (error instanceof UnreadablePassword) await reportUnusable(plane, 'sessions', [error.row]);
+      throw error;
+    }
   };
+}
+
+/** What the audit row tells; of the password only that another blob, or none, is there now. */
+function auditOf(
+  before: SessionRecord,
+  after: SessionRecord,
+  session: Session,
+): Pick<Effect<unknown>, 'before' | 'after'> {
+  const was = auditFields(SessionSchema, sessionMessage(before));
+  const fields = changedFields(was, auditFields(SessionSchema, session));
+  if (before.passwordSealed === after.passwordSealed) return fields;
+  return { ...fields, after: { ...fields.after, password: CHANGED } };
 }
 
 function contradictionsIn(request: UpdateSessionRequest): FieldViolation[] {
@@ -70,12 +91,12 @@ async function applyUpdate(
   plane: Plane,
   tx: Transaction<Schema>,
   workspaceId: WorkspaceId,
-  sealer: WorkspaceSealer,
   before: SessionRecord,
   request: UpdateSessionRequest,
 ): Promise<{ after: SessionRecord; password: Secret | null }> {
   const provider = await loadProvider(tx, workspaceId, before.providerId);
-  if (provider === null) throw notFound();
+  // A row that somebody put back under a pool that is gone is nobody's to hand to the gateway.
+  if (provider === null || (await loadPool(tx, workspaceId, before.poolId)) === null) throw notFound();
   const given = request.password ? new Secret(request.password) : null;
   const keepsPassword = given === null && !request.clearPassword && before.passwordSealed !== null;
   const fields = {
@@ -91,36 +112,18 @@ async function applyUpdate(
   if (moved && keepsPassword) {
     throw new DomainError('failed_precondition', 'password: must be given again when scheme, host or port change');
   }
-  const endpoint = endpointOf(shape);
-  const row = endpoint === null ? null : { sessionId: before.id, endpoint };
-  let passwordSealed = keepsPassword ? before.passwordSealed : null;
-  let password = given;
-  if (row !== null && given !== null) passwordSealed = sealer.sealSessionPassword(row, given);
-  if (row !== null && keepsPassword && before.passwordSealed !== null) {
-    password = openStored(sealer, row, before.passwordSealed);
-  }
+  const change = { given, keeps: keepsPassword };
+  const { passwordSealed, password } = await passwordAfter(plane, tx, before, endpointOf(shape), change);
   const after: SessionRecord = {
     ...before,
     ...shape,
     passwordSealed,
     labels: request.clearLabels ? null : (labelsOf(request.labels) ?? before.labels),
     enabled: request.enabled ?? before.enabled,
+    // Whatever got here has no password, a new one, or one that has just been opened.
+    unusable: false,
   };
   return { after, password };
-}
-
-/** The stored password; one that does not open any more must be given again or cleared. */
-function openStored(
-  sealer: WorkspaceSealer,
-  row: Parameters<WorkspaceSealer['openSessionPassword']>[0],
-  blob: Buffer,
-): Secret {
-  try {
-    return sealer.openSessionPassword(row, blob);
-  } catch (error) {
-    if (!(error instanceof SecretError) || error.kind !== 'unsealable') throw error;
-    throw new DomainError('failed_precondition', 'password: the stored one cannot be read; give it again or clear it');
-  }
 }
 
 /** A text field after an update: absent keeps it, empty clears it. */
@@ -130,7 +133,7 @@ function cleared(given: string | undefined, before: string | null): string | nul
 
 /** Whether nothing changed; sealed passwords are compared as blobs, and sealing anew always makes another blob. */
 function sameSession(a: SessionRecord, b: SessionRecord): boolean {
-  const plain = ['scheme', 'host', 'port', 'username', 'enabled', 'passwordSealed'] as const;
+  const plain = ['scheme', 'host', 'port', 'username', 'enabled', 'passwordSealed', 'unusable'] as const;
   return plain.every((field) => a[field] === b[field]) && sameLabels(a.labels ?? {}, b.labels ?? {});
 }
 

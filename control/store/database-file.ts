@@ -3,12 +3,13 @@
  * given when a file is made, not by umask, which a worker thread cannot set;
  * SQLite gives -wal and -shm the mode of the database.
  */
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { StoreError } from './store-error.ts';
 
 const OWNER_ONLY = 0o600;
 const OTHERS = 0o077;
+const COPY_INFIX = '.copy-';
 
 /** Makes the file, empty, and its directory where absent; takes group's and others' rights from one that exists. */
 export function preparePrivateFile(path: string): void {
@@ -29,7 +30,21 @@ export function preparePrivateFile(path: string): void {
   }
 }
 
-function createExclusively(path: string): boolean {
+/** Where a copy of the database at `path` is made: beside it, so that it is as private and on the same disk. */
+export function copyPathOf(path: string, name: string): string {
+  return `${path}${COPY_INFIX}${name}`;
+}
+
+/** Removes what copies under way left behind when their process died; call it while the database is locked. */
+export function removeLeftovers(path: string): void {
+  const prefix = basename(copyPathOf(path, ''));
+  for (const name of readdirSync(dirname(path))) {
+    if (name.startsWith(prefix)) rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+/** Makes an empty file for its owner only; false when there is one. Its name is on disk when this returns. */
+export function createExclusively(path: string): boolean {
   try {
     const fd = openSync(path, 'wx', OWNER_ONLY);
     fsyncSync(fd);
@@ -39,8 +54,16 @@ function createExclusively(path: string): boolean {
     throw error;
   }
   // A file is durable only once its name is: sync the directory as well.
-  const directory = openSync(dirname(path), 'r');
-  fsyncSync(directory);
-  closeSync(directory);
+  syncPath(dirname(path));
   return true;
+}
+
+/** Waits until a file's content, or a directory's names, are on disk. */
+export function syncPath(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }

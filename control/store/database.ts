@@ -10,13 +10,14 @@
  */
 import Database from 'better-sqlite3';
 import { Kysely, type Transaction } from 'kysely';
-import { preparePrivateFile } from './database-file.ts';
+import { preparePrivateFile, removeLeftovers } from './database-file.ts';
 import { GroupCommit } from './group-commit.ts';
 import { checkSchemaHeader, migrate } from './migrate.ts';
+import { startCopy } from './online-copy.ts';
 import type { Schema } from './schema.ts';
 import { type CommitWatch, durableSqliteDialect } from './sqlite-dialect.ts';
 import { translateSqliteError } from './sqlite-error.ts';
-import { cacheStatements } from './statement-cache.ts';
+import { cacheStatements, type StatementWatch } from './statement-cache.ts';
 import { StoreError } from './store-error.ts';
 
 /** How long a statement waits for a lock of another program (a shell, a backup), blocking this thread. */
@@ -31,9 +32,13 @@ export interface StoreOptions {
   readonly path: string;
   /** Told after each commit how long COMMIT took, in seconds. */
   readonly onCommit?: (seconds: number) => void;
+  /** Asked for each SQL text who is told of its executions; of both handles. */
+  readonly onStatement?: StatementWatch;
 }
 
 export interface Store {
+  /** The database file. */
+  readonly path: string;
   /** Reads of committed state, at any time; a write through it is refused by SQLite. */
   readonly db: Kysely<Schema>;
   /**
@@ -42,6 +47,12 @@ export interface Store {
    * StoreError (`constraint`, `busy`, `full`, `io`, `corrupt`, `broken`, `closed`) or with what `work` threw.
    */
   write<T>(work: (tx: Transaction<Schema>) => Promise<T>): Promise<T>;
+  /**
+   * Writes a copy of the database to `path`, which must not exist, while reads and writes go on; all that was committed
+   * before this resolves is in it. Rejects with a StoreError, or with the signal's reason when aborted; a part of a copy
+   * may be left then.
+   */
+  copyTo(path: string, signal: AbortSignal): Promise<void>;
   /** True once a commit failed so that the state on disk is unknown; only a restart mends it. */
   isBroken(): boolean;
   /** Waits for writes under way, checkpoints, closes. Idempotent; later writes are refused as `closed`. */
@@ -58,7 +69,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   try {
     preparePrivateFile(path);
     handles = openHandles(path);
-    const store = new SqliteStore(path, handles, options.onCommit ?? (() => {}));
+    removeLeftovers(path);
+    const store = new SqliteStore(path, handles, options);
     await migrate(store.writer, handles.schemaVersion);
     return store;
   } catch (error) {
@@ -76,7 +88,7 @@ interface Handles {
 }
 
 function openHandles(path: string): Handles {
-  const lock = lockDatabase(path);
+  const lock = holdLock(path);
   let writer: Database.Database | null = null;
   try {
     writer = new Database(path, { timeout: BUSY_TIMEOUT_MS });
@@ -100,12 +112,54 @@ function closeHandles({ lock, writer, reader }: Handles): void {
   lock.close();
 }
 
+/** Keeps every store off the file until `close`; throws a StoreError (`in-use`) when one has it. */
+export function lockDatabase(path: string): { close(): void } {
+  try {
+    return holdLock(path);
+  } catch (error) {
+    throw translateSqliteError(path, error);
+  }
+}
+
+/** A database file without a store: for looking at copies. */
+export interface LoneDatabase {
+  /** Rows of a pragma. */
+  pragma(text: string): unknown[];
+  close(): void;
+}
+
+/** Opens a file that no store has, after looking at its header. Throws a StoreError, as `pragma` does. */
+export function openAlone(path: string): LoneDatabase {
+  const translating = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw translateSqliteError(path, error);
+    }
+  };
+  return translating(() => {
+    const handle = new Database(path, { fileMustExist: true, timeout: 0 });
+    try {
+      handle.pragma('trusted_schema = OFF');
+      handle.pragma('cell_size_check = ON');
+      checkHeader(path, handle);
+    } catch (error) {
+      handle.close();
+      throw error;
+    }
+    return {
+      pragma: (text) => translating(() => handle.pragma(text) as unknown[]),
+      close: () => translating(() => void handle.close()),
+    };
+  });
+}
+
 /**
  * Holds an exclusive transaction on an empty database beside the real one for the life of the store. Node has
  * no flock; SQLite's own lock is portable and falls with the process, however it dies. It is not taken on the
  * database itself, as that would shut out `sqlite3`, online backups and our own reading handle.
  */
-function lockDatabase(path: string): Database.Database {
+function holdLock(path: string): Database.Database {
   const lockPath = `${path}-lock`;
   preparePrivateFile(lockPath);
   const lock = new Database(lockPath, { timeout: 0 });
@@ -145,17 +199,20 @@ class SqliteStore implements Store {
   readonly db: Kysely<Schema>;
   /** The writing handle; for the group commit and migrations only. */
   readonly writer: Kysely<Schema>;
-  readonly #path: string;
+  readonly path: string;
   readonly #handles: Handles;
   readonly #group: GroupCommit;
+  readonly #closing = new AbortController();
+  readonly #copies = new Set<Promise<void>>();
   #broken = false;
   #closed: Promise<void> | null = null;
 
-  constructor(path: string, handles: Handles, onCommit: (seconds: number) => void) {
-    this.#path = path;
+  constructor(path: string, handles: Handles, options: StoreOptions) {
+    this.path = path;
     this.#handles = handles;
-    this.writer = this.#kyselyOver(handles.writer, onCommit);
-    this.db = this.#kyselyOver(handles.reader, () => {});
+    const watch = options.onStatement ?? (() => () => {});
+    this.writer = this.#kyselyOver(handles.writer, options.onCommit ?? (() => {}), watch);
+    this.db = this.#kyselyOver(handles.reader, () => {}, watch);
     const inTransaction = () => handles.writer.inTransaction;
     this.#group = new GroupCommit(this.writer, () => this.#refuseIfBroken(), inTransaction);
   }
@@ -165,33 +222,63 @@ class SqliteStore implements Store {
   }
 
   async write<T>(work: (tx: Transaction<Schema>) => Promise<T>): Promise<T> {
-    if (this.#closed !== null) throw new StoreError('closed', `the database ${this.#path} is closed`);
+    if (this.#closed !== null) throw this.#isClosed();
     return this.#group.write(work);
   }
 
+  async copyTo(path: string, signal: AbortSignal): Promise<void> {
+    if (this.#closed !== null) throw this.#isClosed();
+    const copy = this.#copyTo(path, signal).finally(() => this.#copies.delete(copy));
+    this.#copies.add(copy);
+    return copy;
+  }
+
+  async #copyTo(path: string, signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    try {
+      // Begun while no transaction is open: better-sqlite3 takes a first step that finds one for the end of the copy.
+      const copy = await this.#group.between(() => startCopy(this.#handles.writer, path, either));
+      await copy.finished;
+    } catch (error) {
+      throw translateSqliteError(this.path, error);
+    }
+  }
+
   close(): Promise<void> {
-    this.#closed ??= this.#finish();
+    if (this.#closed === null) {
+      this.#closing.abort(this.#isClosed());
+      this.#closed = this.#finish();
+    }
     return this.#closed;
+  }
+
+  #isClosed(): StoreError {
+    return new StoreError('closed', `the database ${this.path} is closed`);
   }
 
   #refuseIfBroken(): void {
     if (!this.#broken) return;
-    throw new StoreError('broken', `the database ${this.#path} failed to commit: restart to recover`);
+    throw new StoreError('broken', `the database ${this.path} failed to commit: restart to recover`);
   }
 
   async #finish(): Promise<void> {
+    await Promise.allSettled(this.#copies);
     await this.#group.idle();
     try {
       // Leaves one file at rest, easy to copy. A broken store's WAL is for recovery at the next start to judge.
       if (!this.#broken) this.#handles.writer.pragma('wal_checkpoint(TRUNCATE)');
     } catch (error) {
-      throw translateSqliteError(this.#path, error);
+      throw translateSqliteError(this.path, error);
     } finally {
       closeHandles(this.#handles);
     }
   }
 
-  #kyselyOver(handle: Database.Database, onCommit: (seconds: number) => void): Kysely<Schema> {
+  #kyselyOver(
+    handle: Database.Database,
+    onCommit: (seconds: number) => void,
+    onStatement: StatementWatch,
+  ): Kysely<Schema> {
     const watch: CommitWatch = {
       inTransaction: () => handle.inTransaction,
       committed: onCommit,
@@ -200,7 +287,7 @@ class SqliteStore implements Store {
         if (error instanceof StoreError && (error.kind === 'io' || error.kind === 'corrupt')) this.#broken = true;
       },
     };
-    const source = cacheStatements(handle, (error) => translateSqliteError(this.#path, error));
+    const source = cacheStatements(handle, (error) => translateSqliteError(this.path, error), onStatement);
     return new Kysely<Schema>({ dialect: durableSqliteDialect(source, watch) });
   }
 }

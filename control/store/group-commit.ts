@@ -9,11 +9,15 @@
  * Works run one after the other, each seeing those before it. Nobody hears anything
  * before the commit, not even a refusal, as it may rest on a row of a neighbour.
  */
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
 /** Bounds how long the first of a group waits for the last, and what one failed commit rejects. */
 const MAX_GROUP = 64;
+
+const SAVEPOINT = CompiledQuery.raw('savepoint member');
+const RELEASE = CompiledQuery.raw('release member');
+const ROLL_BACK = CompiledQuery.raw('rollback to member');
 
 type Work<T> = (tx: Transaction<Schema>) => Promise<T>;
 
@@ -29,6 +33,7 @@ export class GroupCommit {
   readonly #refuse: () => void;
   readonly #inTransaction: () => boolean;
   readonly #queue: Waiting[] = [];
+  readonly #between: (() => Promise<void>)[] = [];
   #draining: Promise<void> | null = null;
 
   /** `refuse` is asked before each group and throws when the store must not be written any more. */
@@ -46,16 +51,25 @@ export class GroupCommit {
     return promise;
   }
 
+  /** Runs `work` while no transaction is open; writes wait for it, so it must be short. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#between.push(() => work().then(resolve, reject));
+    this.#draining ??= this.#drain();
+    return promise;
+  }
+
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
     await this.#draining;
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#between.length > 0) {
       // Lets every request that has already arrived get as far as the queue; no timer, so nobody waits for company.
       await new Promise<void>((resolve) => setImmediate(resolve));
-      await this.#runGroup();
+      for (const work of this.#between.splice(0)) await work();
+      if (this.#queue.length > 0) await this.#runGroup();
     }
     this.#draining = null;
   }
@@ -82,16 +96,16 @@ export class GroupCommit {
 
   /** How to settle one write once the group is on disk. */
   async #runOne(tx: Transaction<Schema>, { work, resolve, reject }: Waiting): Promise<() => void> {
-    await sql`savepoint member`.execute(tx);
+    await tx.executeQuery(SAVEPOINT);
     try {
       const value = await work(tx);
-      await sql`release member`.execute(tx);
+      await tx.executeQuery(RELEASE);
       return () => resolve(value);
     } catch (error) {
       // After a full disk or an I/O error there may be no transaction left to roll back to.
       if (!this.#inTransaction()) throw error;
-      await sql`rollback to member`.execute(tx);
-      await sql`release member`.execute(tx);
+      await tx.executeQuery(ROLL_BACK);
+      await tx.executeQuery(RELEASE);
       return () => reject(error);
     }
   }

@@ -12,3 +12,19 @@ export interface IdPage<Id extends string> {
 export function idsAfter(page: { readonly afterId: string | null }): Buffer {
   return page.afterId === null ? Buffer.alloc(0) : uuidToBlob(page.afterId);
 }
+
+/** Rows of one page of a walk over a whole table. */
+const ROWS_PER_PAGE = 1_000;
+
+/** Walks every page that `load` answers, for start-up and other walks over everything; empty pages are left out. */
+export async function* everyPage<Id extends string, R extends { readonly id: Id }>(
+  load: (page: IdPage<Id>) => Promise<R[]>,
+): AsyncGenerator<R[]> {
+  let afterId: Id | null = null;
+  for (;;) {
+    const rows: R[] = await load({ afterId, limit: ROWS_PER_PAGE });
+    if (rows.length > 0) yield rows;
+    if (rows.length < ROWS_PER_PAGE) return;
+    afterId = rows.at(-1)?.id ?? null;
+  }
+}

@@ -25,6 +25,14 @@ export interface WorkspaceKeysTable {
   created_at: number;
   /** Id of the keyring that wraps it, 8 bytes; null for rows of schema 1, wrapped by the bare master key. */
   keyring: Buffer | null;
+  /** How many values it has sealed, but for the last few thousand of each run. */
+  seals: Generated<number>;
+}
+
+/** Workspaces whose keys were destroyed, by the keyrings that were in use then. */
+export interface DestroyedKeysTable {
+  keyring: Buffer;
+  workspace_id: Buffer;
 }
 
 /** Rotations of workspace keys that have not reached every sealed value yet. */
@@ -99,6 +107,8 @@ export interface ProvidersTable {
   discovery: string | null;
   /** 1: its credentials do not open. */
   unusable: number;
+  /** 1: its credentials hold a key for the vendor's account interface. */
+  has_api_key: number;
 }
 
 export interface SessionsTable {
@@ -163,8 +173,6 @@ export interface DiscoveredEndpointsTable {
   seen_run: number;
   /** 1: discovery disabled the session because the endpoint was gone, and may enable it when it is back. */
   vanished: number;
-  /** SHA-256 over endpoint and credentials, to tell whether they changed. */
-  fingerprint: Buffer;
 }
 
 /** Sticky keys held elsewhere than their consistent choice, so that a restart does not move them. */
@@ -196,6 +204,7 @@ export interface AuditEventsTable {
 export interface Schema {
   workspaces: WorkspacesTable;
   workspace_keys: WorkspaceKeysTable;
+  destroyed_keys: DestroyedKeysTable;
   key_rotations: KeyRotationsTable;
   seal_serials: SealSerialsTable;
   api_keys: ApiKeysTable;

@@ -6,11 +6,12 @@
  */
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { Schema } from './schema.ts';
-import { sessionToRow } from './session-rows.ts';
+import { insertSessionParameters, insertSessionsSql } from './session-rows.ts';
 import type { SessionRecord } from './sessions.ts';
 
 /** Rows of one INSERT statement: large enough that the way through kysely is paid rarely. */
 const ROWS_PER_STATEMENT = 50;
+const FULL_STATEMENT = insertSessionsSql(ROWS_PER_STATEMENT);
 /** Rows between two pauses: 5–10 ms of work with sealing. */
 const ROWS_PER_SLICE = 200;
 
@@ -26,16 +27,9 @@ export async function insertSessions(
 ): Promise<void> {
   let batch: SessionRecord[] = [];
   let sincePause = 0;
-  // The text of a full statement is compiled once; only its parameters change.
-  let fullSql: string | null = null;
   const flush = async () => {
-    const rows = batch.map(sessionToRow);
-    if (rows.length < ROWS_PER_STATEMENT) {
-      await tx.insertInto('sessions').values(rows).execute();
-    } else {
-      fullSql ??= tx.insertInto('sessions').values(rows).compile().sql;
-      await tx.executeQuery(CompiledQuery.raw(fullSql, rows.flatMap(Object.values)));
-    }
+    const text = batch.length === ROWS_PER_STATEMENT ? FULL_STATEMENT : insertSessionsSql(batch.length);
+    await tx.executeQuery(CompiledQuery.raw(text, batch.flatMap(insertSessionParameters)));
     batch = [];
   };
   for (const record of records) {

@@ -4,11 +4,18 @@
  * how many values it is given (lists travel as one JSON parameter), so each is
  * prepared once. `session-rows.ts` converts; bulk insertion is `session-bulk.ts`.
  */
-import { type Kysely, sql } from 'kysely';
+import { CompiledQuery, type Kysely, sql } from 'kysely';
 import type { PoolId, ProviderId, Scheme, SessionId, WorkspaceId } from '../../src/core/model.ts';
 import { type IdPage, idsAfter } from './id-page.ts';
 import type { Schema, SessionsTable } from './schema.ts';
-import { sessionFromRow, sessionToRow } from './session-rows.ts';
+import {
+  insertSessionParameters,
+  insertSessionsSql,
+  type ShownRow,
+  sessionFromRow,
+  sessionToRow,
+  shownFromRow,
+} from './session-rows.ts';
 import { blobToUuid, uuidToBlob } from './uuid-blob.ts';
 
 export interface SessionRecord {
@@ -33,9 +40,15 @@ export interface SessionRecord {
   readonly unusable: boolean;
 }
 
-/** Adds a live session; a token that a live session of the pool has is a `constraint` error. */
-export async function insertSession(db: Kysely<Schema>, record: SessionRecord): Promise<void> {
-  await db.insertInto('sessions').values(sessionToRow(record)).execute();
+/** A session as it may be seen: without the blob of its password. */
+export type ShownSession = Omit<SessionRecord, 'passwordSealed'>;
+
+const INSERT = `${insertSessionsSql(1)} on conflict (pool_id, token) where deleted_at is null do nothing`;
+
+/** Adds a live session; false, and nothing is added, when a live session of the pool has its token. */
+export async function insertSession(db: Kysely<Schema>, record: SessionRecord): Promise<boolean> {
+  const result = await db.executeQuery(CompiledQuery.raw(INSERT, insertSessionParameters(record)));
+  return result.numAffectedRows === 1n;
 }
 
 /** The live session of the workspace with this id, or null. */
@@ -84,6 +97,25 @@ export async function findSessionsByTokens(
     cross join sessions s on s.pool_id = ${uuidToBlob(poolId)} and s.token = t.value and s.deleted_at is null
   `.execute(db);
   return rows.map(sessionFromRow);
+}
+
+/**
+ * As `findSessionsByTokens`, for bulk answers: a blob of a result becomes an object of its own outside of the heap, and
+ * 50,000 rows of five keep the collector busy. So what is known is not asked for, and ids travel as text.
+ */
+export async function findShownSessionsByTokens(
+  db: Kysely<Schema>,
+  { workspaceId, poolId }: { readonly workspaceId: WorkspaceId; readonly poolId: PoolId },
+  tokens: readonly string[],
+): Promise<ShownSession[]> {
+  const { rows } = await sql<ShownRow>`
+    select hex(s.id) as id, hex(s.provider_id) as provider_id, s.token, s.scheme, s.host, s.port, s.username, s.labels,
+      s.enabled, s.version, s.created_at, s.updated_at, s.unusable
+    from json_each(${JSON.stringify(tokens)}) t
+    cross join sessions s on s.pool_id = ${uuidToBlob(poolId)} and s.token = t.value and s.deleted_at is null
+    where s.workspace_id = ${uuidToBlob(workspaceId)}
+  `.execute(db);
+  return rows.map((row) => shownFromRow(row, workspaceId, poolId));
 }
 
 /** Writes every changeable column of a live session (not id, workspace, pool, provider, token); false when it is gone. */

@@ -2,7 +2,7 @@
  * What kysely's SQLite driver is given in place of the database: `prepare` hands
  * out one statement per SQL text from a bounded cache (kysely prepares anew for
  * every execution, which costs several times what a small statement costs to
- * run), and every driver error leaves as a `StoreError`.
+ * run), every driver error leaves as a `StoreError`, and every execution is timed.
  *
  * Sound because a handle runs one statement at a time and to its end: kysely
  * serialises its users, and nothing here streams.
@@ -23,11 +23,21 @@ export interface StatementSource {
   close(): void;
 }
 
-/** The application has fewer than 100 texts; bulk tails of odd length come and go. */
-const MAX_STATEMENTS = 256;
+/** Told of each execution that succeeded: how long it took, and how many rows it returned or changed. */
+export type StatementObserver = (seconds: number, rows: number) => void;
+
+/** Asked once for each text that is prepared (again, when it had left the cache); answers who is told of its executions. */
+export type StatementWatch = (sql: string) => StatementObserver;
+
+/** The application has fewer than 200 texts; bulk tails of odd length come and go. */
+const MAX_STATEMENTS = 512;
 
 /** Wraps a handle; `translate` turns what the driver throws into what callers see. */
-export function cacheStatements(source: StatementSource, translate: (error: unknown) => unknown): StatementSource {
+export function cacheStatements(
+  source: StatementSource,
+  translate: (error: unknown) => unknown,
+  watch: StatementWatch,
+): StatementSource {
   const cache = new LRUCache<string, Statement>({ max: MAX_STATEMENTS });
   const translating = <T>(work: () => T): T => {
     try {
@@ -36,10 +46,20 @@ export function cacheStatements(source: StatementSource, translate: (error: unkn
       throw translate(error);
     }
   };
-  const wrap = (statement: Statement): Statement => ({
+  const wrap = (statement: Statement, observe: StatementObserver): Statement => ({
     reader: statement.reader,
-    all: (parameters) => translating(() => statement.all(parameters)),
-    run: (parameters) => translating(() => statement.run(parameters)),
+    all(parameters) {
+      const startMs = performance.now();
+      const rows = translating(() => statement.all(parameters));
+      observe((performance.now() - startMs) / 1_000, rows.length);
+      return rows;
+    },
+    run(parameters) {
+      const startMs = performance.now();
+      const result = translating(() => statement.run(parameters));
+      observe((performance.now() - startMs) / 1_000, Number(result.changes));
+      return result;
+    },
     iterate: () => {
       throw new Error('streaming would hold a cached statement open: page by id instead');
     },
@@ -48,7 +68,10 @@ export function cacheStatements(source: StatementSource, translate: (error: unkn
     prepare: (sql) => {
       let statement = cache.get(sql);
       if (statement === undefined) {
-        statement = wrap(translating(() => source.prepare(sql)));
+        statement = wrap(
+          translating(() => source.prepare(sql)),
+          watch(sql),
+        );
         cache.set(sql, statement);
       }
       return statement;

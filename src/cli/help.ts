@@ -6,12 +6,18 @@ const COMMANDS = `Usage: sallyport [command] [flags]
 Commands
   serve     start the control plane and the gateway (the default)
   config    print the effective settings and where each came from
+  backup FILE [--force]
+            fetch a copy of the database from the running server
+  restore FILE
+            put such a copy in the place of the database, with no server running
   version   print the version
   help      print this text
 
 Settings: flags over environment over file over defaults. Every flag --some-name
 is also SALLYPORT_SOME_NAME in the environment and someName in the YAML file that
---config (SALLYPORT_CONFIG) names.
+--config (SALLYPORT_CONFIG) names. Commands that talk to a server find it by
+SALLYPORT_URL and SALLYPORT_API_KEY, or by bootstrap.json in the data directory.
+Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the server cannot be reached.
 `;
 
 /** The whole text; wraps nothing. */

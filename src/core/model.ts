@@ -5,6 +5,7 @@
  * directory applies them in commit order. Everything here is plain data: it
  * crosses a thread boundary by structured clone. Ids are lower-case UUID text.
  */
+import type { SessionLive } from './pool-index/session-live.ts';
 
 export type WorkspaceId = string & { readonly brand: 'WorkspaceId' };
 export type PoolId = string & { readonly brand: 'PoolId' };
@@ -113,4 +114,6 @@ export interface Route {
   readonly tunnelled: boolean;
   /** Ready value of `Proxy-Authorization`, or null without credentials. A secret: never log it. */
   readonly authorization: string | null;
+  /** How the session fares, the same object on each of its routes; null until the route is first handed out. */
+  live: SessionLive | null;
 }

@@ -7,7 +7,11 @@
 import type { Cause } from './cause.ts';
 import type { ApiKeyId, PoolId, ProviderId, SessionId, WorkspaceId } from './model.ts';
 
-/** Traffic since the last report, of one session for one account in one day. Never negative, never all zero. */
+/**
+ * Traffic since the last report, of one session for one account in one day. Never negative, never all zero. Octets are
+ * those of messages and tunnels as the gateway writes them: heads, bodies and tunnelled data, its own answers and its
+ * own CONNECT, without the framing of TLS or TCP. A request that found no session is nobody's traffic.
+ */
 export interface UsageDelta {
   readonly workspaceId: WorkspaceId;
   readonly poolId: PoolId;
@@ -95,7 +99,7 @@ export interface RequestPage {
 
 export type SessionHealth = 'healthy' | 'ejected' | 'half_open' | 'disabled';
 
-/** How a session fares; counted since the gateway started. */
+/** How a session fares; counted since the gateway started, octets of what is under way as of the last usage report. */
 export interface SessionLiveState {
   readonly sessionId: SessionId;
   readonly health: SessionHealth;

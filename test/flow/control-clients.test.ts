@@ -74,18 +74,6 @@ test.each(Object.keys(transports))('%s: a write, a read, an error with its detai
   manager.abort();
 });
 
-test('a streaming method that is not there yet says so', async () => {
-  const client = createClient(
-    Proxies,
-    createConnectTransport({ baseUrl: rig.url, httpVersion: '1.1', interceptors: [withKey] }),
-  );
-  const read = async () => {
-    for await (const _ of client.tailRequests({ workspaceId: wireId(rig.made.workspaceId) })) return 'a record';
-    return 'an end';
-  };
-  expect(await read().catch((error: ConnectError) => error.code)).toBe(Code.Unimplemented);
-});
-
 test('@grpc/grpc-js speaks to it in clear', async () => {
   const client = new grpc.Client(new URL(rig.url).host, grpc.credentials.createInsecure());
   const call = (key: string) =>

@@ -169,6 +169,51 @@ test('an empty list is written out, and a cursor that is not ours is refused', a
   }
 });
 
+test('a list of an absent or deleted pool or provider is empty', async () => {
+  const { workspaceId } = rig.made;
+  const poolId = (await rig.ok(`${SESSIONS}/CreatePool`, { workspaceId, name: 'emptied' })).pool.id;
+  const { id } = await create({ poolId });
+  const list = (filter: object) => rig.ok(`${SESSIONS}/ListSessions`, { workspaceId, ...filter });
+  expect((await list({ poolId })).sessionIds).toEqual([id]);
+  expect((await list({ poolId, providerId: rig.made.providerId })).sessionIds).toEqual([id]);
+  await rig.ok(`${SESSIONS}/DeletePool`, { workspaceId, poolId });
+  const absent = Buffer.alloc(16, 9).toString('base64');
+  for (const filter of [
+    { poolId },
+    { poolId: absent },
+    { providerId: absent },
+    { poolId: absent, providerId: absent },
+  ]) {
+    expect(await list(filter)).toEqual({ sessionIds: [], nextCursor: '' });
+  }
+});
+
+test('the audit record tells what changed, and of a password only that it did', async () => {
+  const session = await create({ username: 'u', password: 'audit-canary-1', labels: { country: 'us' } });
+  await update(session, { enabled: false, labels: { country: 'de' } });
+  await update(session, { password: 'audit-canary-2' });
+  await update(session, { clearPassword: true, username: '' });
+  await update(session, {});
+  const named = { workspaceId: rig.made.workspaceId, sessionId: session.id };
+  await rig.ok(`${SESSIONS}/DeleteSession`, named);
+  const { workspaceId } = rig.made;
+  const { text, json } = await rig.call('accounts.v1.Accounts/ListAuditEvents', { workspaceId, limit: 1_000 });
+  expect(text).not.toContain('canary');
+  const mine = json.events.filter((event: { objectId?: string }) => event.objectId === session.id);
+  const changes = mine.map(({ before, after }: { before?: object; after?: object }) => [before ?? null, after ?? null]);
+  expect(changes).toEqual([
+    [null, expect.objectContaining({ token: session.token, username: 'u', password: 'changed' })],
+    [
+      { enabled: true, labels: { country: 'us' } },
+      { enabled: false, labels: { country: 'de' } },
+    ],
+    [null, { password: 'changed' }],
+    [{ username: 'u' }, { password: 'changed' }],
+    [null, null],
+    [expect.objectContaining({ token: session.token, labels: { country: 'de' } }), null],
+  ]);
+});
+
 test('a batch answers what is there in request order and lists what is not', async () => {
   const [a, b] = [await create(), await create()];
   const absent = Buffer.alloc(16, 9).toString('base64');
@@ -177,6 +222,8 @@ test('a batch answers what is there in request order and lists what is not', asy
     sessionIds: [b.id, absent, a.id],
   });
   expect(answer).toEqual({ sessions: [b, a], notFoundIds: [absent] });
+  const doubled = { workspaceId: rig.made.workspaceId, sessionIds: [absent, a.id, absent, a.id] };
+  expect(await rig.ok(`${SESSIONS}/BatchGetSessions`, doubled)).toEqual({ sessions: [a], notFoundIds: [absent] });
   const none = await rig.call(`${SESSIONS}/BatchGetSessions`, { workspaceId: rig.made.workspaceId, sessionIds: [] });
   expect(none.status).toBe(400);
 });

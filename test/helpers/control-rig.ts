@@ -74,6 +74,8 @@ export interface RigOptions extends Partial<ControlOptions> {
   /** Replaces single abilities of the gateway. */
   readonly gateway?: Partial<GatewayPort>;
   readonly directory?: string;
+  /** Told each SQL text that the store prepares. */
+  readonly onStatement?: (sql: string) => void;
 }
 
 export async function startControlRig(options: RigOptions = {}): Promise<ControlRig> {
@@ -93,6 +95,10 @@ export async function startControlRig(options: RigOptions = {}): Promise<Control
       rpcRate: 100_000,
       rpcBurst: 100_000,
       version: '0.0.0-test',
+      // Nobody listens there: no test asks a real vendor.
+      webshareApiUrl: 'http://127.0.0.1:1/',
+      proxylineApiUrl: 'http://127.0.0.1:1/',
+      vendorTimeoutMs: 2_000,
       ...options,
     },
     {
@@ -112,6 +118,7 @@ export async function startControlRig(options: RigOptions = {}): Promise<Control
     },
     log,
     (error) => void fatal.push(error),
+    options.onStatement,
   );
   plane.setReady();
   const call: ControlRig['call'] = async (method, body, key = RIG_KEY, headers = {}) => {

@@ -9,6 +9,8 @@ export interface ProxiedAnswer {
   /** The session that served it, from `Sallyport-Session`; null when none was chosen. */
   readonly sessionId: string | null;
   readonly reason: string;
+  /** `Sallyport-Request-Id`. */
+  readonly requestId: string;
 }
 
 export class ProxiedClient {
@@ -67,6 +69,7 @@ export class ProxiedClient {
       status: Number(status),
       reason: reason ?? '',
       sessionId: /^sallyport-session: (\S+)/im.exec(head)?.[1] ?? null,
+      requestId: /^sallyport-request-id: (\S+)/im.exec(head)?.[1] ?? '',
     });
   }
 
@@ -79,7 +82,7 @@ export class ProxiedClient {
 }
 
 /** UUID text of an id in wire form (base64 of 16 bytes). */
-export function uuidOf(wireId: string): string {
+export function uuidOf<Id extends string = string>(wireId: string): Id {
   const hex = Buffer.from(wireId, 'base64').toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as Id;
 }

@@ -41,7 +41,7 @@ describe('defaults', () => {
       databasePath: '/srv/data/sallyport.db',
       controlListen: { host: '127.0.0.1', port: 7070 },
       gatewayListen: [{ host: '127.0.0.1', port: 3128 }],
-      masterKey: { value: null, file: '/srv/data/master.key' },
+      masterKey: { value: null, file: '/srv/data/master.key', previous: null },
       bootstrapKey: null,
       logLevel: 'info',
       logFormat: 'json',
@@ -50,8 +50,18 @@ describe('defaults', () => {
       drainDelayMs: 0,
       rpcRate: 500,
       rpcBurst: 1_000,
+      webshareApiUrl: 'https://proxy.webshare.io/api/v2/',
+      proxylineApiUrl: 'https://panel.proxyline.net/api/',
+      vendorTimeoutMs: 10_000,
       limits: defaultLimits,
     });
+  });
+
+  it("take vendors' addresses that keep a key safe, with a slash at the end", () => {
+    const of = (value: string) => config({ env: { SALLYPORT_WEBSHARE_API_URL: value } }).webshareApiUrl;
+    expect(of('https://Vendor.example/api')).toBe('https://vendor.example/api/');
+    expect(of('http://127.0.0.1:8080/')).toBe('http://127.0.0.1:8080/');
+    expect(of('http://[::1]:8080')).toBe('http://[::1]:8080/');
   });
 
   it('follow the data directory and the terminal', () => {
@@ -59,7 +69,7 @@ describe('defaults', () => {
     expect({ dataDir, databasePath, masterKey, logFormat }).toEqual({
       dataDir: '/var/sp',
       databasePath: '/var/sp/sallyport.db',
-      masterKey: { value: null, file: '/var/sp/master.key' },
+      masterKey: { value: null, file: '/var/sp/master.key', previous: null },
       logFormat: 'pretty',
     });
   });
@@ -264,6 +274,21 @@ describe('safety', () => {
     expect(all.join('\n')).not.toContain(secret);
   });
 
+  it('a previous master key is taken by value or by file, and never shown', () => {
+    const previous = 'cd'.repeat(32);
+    const byValue = config({ env: { SALLYPORT_MASTER_KEY: 'ab'.repeat(32), SALLYPORT_MASTER_KEY_PREVIOUS: previous } });
+    expect(byValue.masterKey.previous).toEqual({ value: previous, file: null });
+    const byFile = config({ argv: ['--master-key-previous-file', 'old.key'] });
+    expect(byFile.masterKey.previous).toEqual({ value: null, file: '/srv/old.key' });
+    const shown = loadConfig({
+      argv: [],
+      env: { SALLYPORT_MASTER_KEY_PREVIOUS: previous },
+      cwd: '/srv',
+      readFile: () => '',
+    });
+    expect(JSON.stringify(shown.ok && shown.effective)).not.toContain(previous);
+  });
+
   it('a secret given by value and by file is ambiguous', () => {
     const files = { '/run/k': KEY };
     const env = {
@@ -271,8 +296,10 @@ describe('safety', () => {
       SALLYPORT_BOOTSTRAP_KEY_FILE: '/run/k',
       SALLYPORT_MASTER_KEY: 'ab'.repeat(32),
       SALLYPORT_MASTER_KEY_FILE: '/run/m',
+      SALLYPORT_MASTER_KEY_PREVIOUS: 'cd'.repeat(32),
+      SALLYPORT_MASTER_KEY_PREVIOUS_FILE: '/run/p',
     };
-    expect(problems({ files, env })).toHaveLength(2);
+    expect(problems({ files, env })).toHaveLength(3);
   });
 });
 

@@ -7,6 +7,14 @@ import type { Schema } from '../schema.ts';
 
 const KEYS = [
   'alter table workspace_keys add column keyring blob check (keyring is null or length(keyring) = 8)',
+  'alter table workspace_keys add column seals integer not null default 0',
+  'create index workspace_keys_by_keyring on workspace_keys (keyring)',
+  // No reference to workspaces: what was destroyed stays destroyed.
+  `create table destroyed_keys (
+    keyring blob not null check (length(keyring) = 8),
+    workspace_id blob not null check (length(workspace_id) = 16),
+    primary key (keyring, workspace_id)
+  ) strict, without rowid`,
   // One row a workspace: a rotation begins when the one before has ended.
   `create table key_rotations (
     workspace_id blob primary key not null references workspaces (id),
@@ -23,6 +31,16 @@ const KEYS = [
   ) strict, without rowid`,
 ];
 
+const ACCOUNTS = [
+  // Covering, as those of sessions are: `deleted_at` is always null in them.
+  'create index workspaces_live on workspaces (id, deleted_at) where deleted_at is null',
+  'drop index api_keys_of_workspace',
+  'create index api_keys_of_workspace on api_keys (workspace_id, id, deleted_at) where deleted_at is null',
+  // Few: looked through when one of them is about to go, so that the last one stays.
+  `create index api_keys_of_operators on api_keys (id)
+    where deleted_at is null and instr(policies, '"operator"') > 0`,
+];
+
 const SESSIONS_AND_PROVIDERS = [
   'alter table sessions add column unusable integer not null default 0 check (unusable in (0, 1))',
   'alter table providers add column mint_tokens integer not null default 0 check (mint_tokens in (0, 1))',
@@ -30,6 +48,11 @@ const SESSIONS_AND_PROVIDERS = [
   'alter table providers add column state_refreshed_at integer',
   'alter table providers add column discovery text',
   'alter table providers add column unusable integer not null default 0 check (unusable in (0, 1))',
+  'alter table providers add column has_api_key integer not null default 0 check (has_api_key in (0, 1))',
+  // Those whose vendor can be asked: what discovery walks at start and from time to time.
+  'create index providers_with_api_key on providers (id) where deleted_at is null and has_api_key = 1',
+  `create index providers_of_target_pool on providers (target_pool_id, id)
+    where deleted_at is null and target_pool_id is not null`,
   // No reference to sessions: their rows are never removed, and bulk work need not look each one up.
   `create table discovered_endpoints (
     provider_id blob not null references providers (id),
@@ -37,7 +60,6 @@ const SESSIONS_AND_PROVIDERS = [
     session_id blob not null check (length(session_id) = 16),
     seen_run integer not null,
     vanished integer not null check (vanished in (0, 1)),
-    fingerprint blob not null check (length(fingerprint) = 32),
     primary key (provider_id, endpoint_key)
   ) strict, without rowid`,
 ];
@@ -92,7 +114,7 @@ const AUDIT = [
 
 /** Brings schema 1 to schema 2. */
 export async function addControlPlane(tx: Kysely<Schema>): Promise<void> {
-  for (const statement of [...KEYS, ...SESSIONS_AND_PROVIDERS, ...ASSIGNMENTS, ...USAGE, ...AUDIT]) {
+  for (const statement of [...KEYS, ...ACCOUNTS, ...SESSIONS_AND_PROVIDERS, ...ASSIGNMENTS, ...USAGE, ...AUDIT]) {
     await sql.raw(statement).execute(tx);
   }
 }

@@ -12,6 +12,7 @@
 import type { Clock } from '../clock.ts';
 import type {
   ApiKeyState,
+  AssignmentState,
   Change,
   PoolId,
   PoolState,
@@ -22,6 +23,8 @@ import type {
   SessionState,
   WorkspaceId,
 } from '../model.ts';
+import type { AssignQuery } from '../observed.ts';
+import { PoolAssignments } from './assignments.ts';
 import { consistentChoice } from './consistent.ts';
 import type { Group } from './group.ts';
 import { Provider } from './group.ts';
@@ -131,6 +134,12 @@ export class Directory {
         if (retired !== null) this.onRouteRetired(retired);
         break;
       }
+      case 'assignment-put':
+        this.#putAssignment(change.assignment);
+        break;
+      case 'assignment-gone':
+        this.#pools.get(change.poolId)?.assignments?.remove(change.accountName);
+        break;
     }
     if (this.#dropped.length > 0) this.step(CLEAR_PER_CHANGE);
   }
@@ -165,6 +174,21 @@ export class Directory {
     const pool = this.#pools.get(route.poolId);
     const member = pool?.findById(route.sessionId);
     return pool !== undefined && member !== undefined && pool.serves(member) && pool.routeOf(member) === route;
+  }
+
+  /** The assignment of a pool's account; its session may be gone or unable to serve. */
+  findAssignment(poolId: PoolId, accountName: string): AssignmentState | undefined {
+    return this.#pools.get(poolId)?.assignments?.find(accountName);
+  }
+
+  /**
+   * For each account in turn the session of the pool that can serve now with the fewest assignments, as if the
+   * accounts before it were assigned already; null where there is none. Changes nothing.
+   */
+  leastAssigned({ poolId, accountNames, exclude }: AssignQuery): (SessionId | null)[] {
+    const pool = this.#pools.get(poolId);
+    if (pool === undefined) return accountNames.map(() => null);
+    return assignmentsOf(pool).leastAssigned(accountNames, exclude);
   }
 
   /** Every pool with its counts, for the metrics. */
@@ -261,6 +285,12 @@ export class Directory {
     if (retired !== null) this.onRouteRetired(retired);
   }
 
+  #putAssignment(assignment: AssignmentState): void {
+    const pool = this.#pools.get(assignment.poolId);
+    if (pool === undefined) throw new Error(`assignment ${assignment.id} is in no known pool (${assignment.poolId})`);
+    assignmentsOf(pool).put(assignment);
+  }
+
   #name(pool: Pool): void {
     const { workspaceId, name } = pool.state;
     const names = this.#names.get(workspaceId);
@@ -275,4 +305,10 @@ export class Directory {
     names.delete(name);
     if (names.size === 0) this.#names.delete(workspaceId);
   }
+}
+
+/** The pool's assignments, made when first needed: most pools have none. */
+function assignmentsOf(pool: Pool): PoolAssignments {
+  pool.assignments ??= new PoolAssignments(pool);
+  return pool.assignments;
 }

@@ -11,12 +11,14 @@
  * stands in `eligible` and in `ring` exactly once, any other in `others`.
  */
 import type { ProviderState, Route } from '../model.ts';
+import type { AssignedTree } from './assigned-tree.ts';
 import type { Member } from './member.ts';
 import { PagedList } from './paged-list.ts';
 import { PointTable } from './point-table.ts';
 import type { Pool } from './pool.ts';
 import type { LocalExit } from './route.ts';
 import { compileProviderRoute, sameRoute } from './route.ts';
+import { SessionLive } from './session-live.ts';
 
 export class Provider {
   state: ProviderState;
@@ -55,6 +57,8 @@ export class Group {
   eligible = new PagedList<Member>();
   others = new PagedList<Member>();
   readonly ring = new PointTable();
+  /** Who on the ring has the fewest assignments; null while nobody has any. Kept by `PoolAssignments`. */
+  assigned: AssignedTree | null = null;
   /** Whether it takes turns in its pool: its provider serves, and it has eligible members. Kept by `Pool.admit`. */
   serving = false;
   /** Its provider was deleted: its members are no longer found, and are cleared in slices. */
@@ -94,9 +98,11 @@ export class Group {
     this.others = new PagedList();
   }
 
-  /** The member's route as of now; null without an endpoint. */
+  /** The member's route as of now, with its session's live state; null without an endpoint. */
   routeOf(member: Member): Route | null {
-    return member.stamp === this.#stamp ? member.route : this.#recompile(member);
+    const route = member.stamp === this.#stamp ? member.route : this.#recompile(member);
+    if (route !== null && route.live === null) route.live = member.live ??= new SessionLive();
+    return route;
   }
 
   /** Makes `route` the member's own from now on. */
@@ -109,7 +115,9 @@ export class Group {
   add(member: Member, eligible: boolean): void {
     member.eligible = eligible;
     member.position = (eligible ? this.eligible : this.others).push(member);
-    if (eligible) this.ring.insert(member.point, member.slot);
+    if (!eligible) return;
+    this.ring.insert(member.point, member.slot);
+    this.pool.assignments?.came(member);
   }
 
   /**
@@ -120,7 +128,10 @@ export class Group {
    */
   remove(member: Member, served: number): number {
     const list = member.eligible ? this.eligible : this.others;
-    if (member.eligible) this.ring.remove(member.point, member.slot);
+    if (member.eligible) {
+      this.ring.remove(member.point, member.slot);
+      this.pool.assignments?.left(member);
+    }
     let hole = member.position;
     const left = member.eligible && hole < served ? served - 1 : served;
     if (left < served) {

@@ -6,6 +6,7 @@
 import type { PoolId, Route, SessionId } from '../model.ts';
 import type { Group } from './group.ts';
 import type { RouteSeed } from './route.ts';
+import type { SessionLive } from './session-live.ts';
 
 export class Member implements RouteSeed {
   readonly id: SessionId;
@@ -24,6 +25,8 @@ export class Member implements RouteSeed {
   route: Route | null = null;
   /** The group's stamp for which `route` was compiled. */
   stamp = -1;
+  /** How it fares; null until its route is first handed out. */
+  live: SessionLive | null = null;
 
   constructor(id: SessionId, point: number, group: Group, token: string, localAddress: string | null) {
     this.id = id;

@@ -9,6 +9,7 @@
  * have eligible members, and `size` is the sum of those members.
  */
 import type { PoolState, ProviderId, Route, SessionId, SessionState } from '../model.ts';
+import type { PoolAssignments } from './assignments.ts';
 import type { Provider } from './group.ts';
 import { Group } from './group.ts';
 import type { HashKey } from './hash.ts';
@@ -39,6 +40,8 @@ export class Pool {
   /** How the last `resolve` of this pool chose; for its metrics, read in the same turn. */
   outcome: ResolveOutcome = 'none';
   readonly serving: Group[] = [];
+  /** Accounts bound to sessions; null until somebody binds one. */
+  assignments: PoolAssignments | null = null;
   readonly sticky: StickyTable;
   readonly localExit: LocalExit | null;
   /** Makes each pool's consistent choices independent of the others'. */
@@ -77,6 +80,27 @@ export class Pool {
       group = this.serving[this.#turn]!;
     }
     return group.eligible.get(this.#offset++);
+  }
+
+  /**
+   * Whose turn is next, and whose it would be if that one left; nobody's turn passes. `size` must not be zero.
+   */
+  peek(): { readonly next: Member; readonly runnerUp: Member | null } {
+    const { serving } = this;
+    const over = this.#offset >= serving[this.#turn]!.eligible.length;
+    const turn = over ? (this.#turn + 1) % serving.length : this.#turn;
+    const position = over ? 0 : this.#offset;
+    const { eligible } = serving[turn]!;
+    const next = eligible.get(position);
+    // A waiting member that leaves is replaced by the last of its group (`Group.remove`).
+    if (position < eligible.length - 1) return { next, runnerUp: eligible.get(eligible.length - 1) };
+    const after = serving[(turn + 1) % serving.length]!.eligible.get(0);
+    return { next, runnerUp: after === next ? null : after };
+  }
+
+  /** Its live sessions, by provider. */
+  groups(): Iterable<Group> {
+    return this.#groups.values();
   }
 
   /** Whether a member of this pool can serve, the pool being enabled. */
@@ -198,6 +222,7 @@ export class Pool {
     this.members = new Slots();
     this.#ids = new PointTable();
     this.#tokens = new PointTable();
+    this.assignments = null;
     this.#destroyed = true;
   }
 
@@ -276,6 +301,7 @@ export class Pool {
   #forget(member: Member): void {
     this.#ids.remove(member.point, member.slot);
     this.#tokens.remove(this.keyHash(member.token), member.slot);
+    this.assignments?.forget(member);
     this.members.free(member.slot);
   }
 }

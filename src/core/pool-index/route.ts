@@ -1,11 +1,12 @@
 /**
  * Compiles a session into its `Route`: address and ready `Proxy-Authorization`.
  * Called by the index when a session or its provider changes, never per request.
- * Templates: `{token}`, `{username}` and `{password}` are filled here; any other
- * placeholder has no value at this point and renders as empty text.
+ * Templates (`../template.ts`): `{token}`, `{username}` and `{password}` are filled here;
+ * any other placeholder has no value at this point, and an optional segment with one vanishes.
  */
 import type { Endpoint, PoolId, ProviderState, Route, Scheme, SessionId, SessionState } from '../model.ts';
 import { SCHEMES } from '../model.ts';
+import { fillTemplate } from '../template.ts';
 
 /** The embedded exit that LOCAL sessions dial: where it listens, and the credential that names a session to it. */
 export interface LocalExit {
@@ -75,6 +76,7 @@ function route(seed: RouteSeed, provider: ProviderState, endpoint: Endpoint, aut
     // The embedded exit speaks CONNECT only.
     tunnelled: provider.type === 'local',
     authorization,
+    live: null,
   };
 }
 
@@ -99,12 +101,7 @@ function rotating(token: string, provider: ProviderState): string | null {
     }
   }
   const values: Readonly<Record<string, string>> = { token, username, password };
-  return basic(render(user, values), render(pass, values));
-}
-
-/** One pass over the template, so that a value that looks like a placeholder stays as it is. */
-function render(template: string, values: Readonly<Record<string, string>>): string {
-  return template.replace(/\{([a-z_]+)\}/g, (_, name: string) => (Object.hasOwn(values, name) ? values[name]! : ''));
+  return basic(fillTemplate(user, values), fillTemplate(pass, values));
 }
 
 /** RFC 7617: `user-id ":" password`, as UTF-8 bytes. */

@@ -30,6 +30,11 @@ export class Slots<T> {
     return this.#values.get(slot);
   }
 
+  /** Another object under a number that is in use. */
+  replace(slot: number, value: T): void {
+    this.#values.set(slot, value);
+  }
+
   free(slot: number): void {
     this.#values.set(slot, undefined);
     this.#freed.push(slot);

@@ -80,6 +80,13 @@ export class StickyTable {
     return -1;
   }
 
+  /** As `find`, but leaves everything as it is. */
+  peek(hash: number, pool: Pool, key: string): number {
+    this.#now = this.#clock.monotonicMs();
+    const slot = this.#seek(hash, pool, key);
+    return slot < 0 || this.#expired(slot) ? -1 : slot;
+  }
+
   sessionId(slot: number): SessionId {
     return this.#entries.get(slot)!.sessionId;
   }

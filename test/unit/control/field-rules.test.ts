@@ -6,7 +6,7 @@ import { keyOfHeader } from '../../../control/interceptors/gate.ts';
 import { fullName, ruleOf } from '../../../control/interceptors/method-rules.ts';
 import { createRateLimit } from '../../../control/interceptors/rate-limit.ts';
 import { createLabelCap } from '../../../control/metrics/label-cap.ts';
-import { compileTokenFormat, parseAccount, templateRule } from '../../../control/provider-template.ts';
+import { compileTokenFormat, templateRule } from '../../../control/provider-template.ts';
 
 test.each([
   ['Example.COM', 'example.com'],
@@ -72,12 +72,6 @@ test('a token format is a character class and a length', () => {
   ]) {
     expect(compileTokenFormat(wrong)).toBeNull();
   }
-});
-
-test('an account is a password, or a name and a password where the templates ask for both', () => {
-  expect(parseAccount('p:w', false)).toEqual({ username: null, password: 'p:w' });
-  expect(parseAccount('u:p:w', true)).toEqual({ username: 'u', password: 'p:w' });
-  for (const wrong of ['p', ':p', '{token}:p']) expect(parseAccount(wrong, true)).toBeNull();
 });
 
 test('a bucket gives its burst at once, then its rate, and says how long to wait', () => {

@@ -1,7 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createRandomPool } from '../../../../control/random-pool.ts';
-import { generateWorkspaceKey, unwrapKey, wrapKey } from '../../../../control/secrets/key-wrapping.ts';
 import { open, type SealedPlace, seal } from '../../../../control/secrets/sealing.ts';
 import type { SecretError } from '../../../../control/secrets/secret-error.ts';
 import type { WorkspaceId } from '../../../../src/core/model.ts';
@@ -13,6 +12,7 @@ const PLACE: SealedPlace = {
   rowId: '017f22e2-79b0-7000-8000-0000000000aa',
   column: 'sessions.password',
   endpoint: { scheme: 'http', host: 'proxy.test', port: 8080 },
+  serial: 1,
 };
 const KEY = { version: 1, key: randomBytes(32) };
 const fillRandom = createRandomPool();
@@ -55,6 +55,7 @@ describe('a sealed value', () => {
     ['host', { endpoint: { scheme: 'http', host: 'evil.test', port: 8080 } }],
     ['port', { endpoint: { scheme: 'http', host: 'proxy.test', port: 8081 } }],
     ['place without an endpoint', { endpoint: null }],
+    ['secret of the row', { serial: 2 }],
   ])('does not open in another %s', (_, over) => {
     const blob = sealed();
     expectRefused(() => open(keyOf, { ...PLACE, ...over }, blob));
@@ -97,22 +98,24 @@ describe('a sealed value', () => {
   });
 });
 
-describe('a wrapped workspace key', () => {
-  const masterKey = randomBytes(32);
-  const key = generateWorkspaceKey();
-  const record = (wrappedKey: Buffer, over = {}) => {
-    return { workspaceId: WORKSPACE, version: 1, wrappedKey, createdAtMs: 1, ...over };
-  };
+describe('nonces', () => {
+  test('0 of 1,000,000 repeat', () => {
+    // The first 8 of the 12 bytes: what differs there differs.
+    const seen = new BigUint64Array(1_000_000);
+    const nonce = Buffer.alloc(12);
+    for (let n = 0; n < seen.length; n++) {
+      fillRandom(nonce);
+      seen[n] = nonce.readBigUInt64LE(0);
+    }
+    seen.sort();
+    let repeats = 0;
+    for (let n = 1; n < seen.length; n++) if (seen[n] === seen[n - 1]) repeats++;
+    expect(repeats).toBe(0);
+  });
 
-  test('unwraps with its master key, for its workspace and version only', () => {
-    const wrapped = wrapKey(masterKey, WORKSPACE, 1, key);
-    expect(wrapped.includes(key)).toBe(false);
-    expect(unwrapKey(masterKey, record(wrapped)).equals(key)).toBe(true);
-    const wrong = expect.objectContaining({ name: 'SecretError', kind: 'key-wrong' });
-    expect(() => unwrapKey(randomBytes(32), record(wrapped))).toThrow(wrong);
-    expect(() => unwrapKey(masterKey, record(wrapped, { workspaceId: OTHER_WORKSPACE }))).toThrow(wrong);
-    expect(() => unwrapKey(masterKey, record(wrapped, { version: 2 }))).toThrow(wrong);
-    expect(() => unwrapKey(masterKey, record(wrapped.subarray(1)))).toThrow(wrong);
-    expect(() => unwrapKey(masterKey, record(Buffer.alloc(0)))).toThrow(wrong);
+  test('a sealed value carries the one that the source gave', () => {
+    const given = Buffer.from('00112233445566778899aabb', 'hex');
+    const blob = seal(KEY, PLACE, Buffer.from('x'), (target) => target.set(given));
+    expect(blob.subarray(5, 17)).toEqual(given);
   });
 });

@@ -62,7 +62,16 @@ describe('opening', () => {
       select name, strict from pragma_table_list where schema = 'main' and name not like 'sqlite_%' order by name
     `.execute(second.db);
     expect(rows.map((row) => row.name)).toEqual([
-      ...['api_keys', 'assignments', 'audit_events', 'discovered_endpoints', 'key_rotations', 'pools', 'providers'],
+      ...[
+        'api_keys',
+        'assignments',
+        'audit_events',
+        'destroyed_keys',
+        'discovered_endpoints',
+        'key_rotations',
+        'pools',
+        'providers',
+      ],
       ...['seal_serials', 'sessions', 'sticky_keys', 'usage', 'workspace_keys', 'workspaces'],
     ]);
     expect(rows.every((row) => row.strict === 1)).toBe(true);

@@ -48,6 +48,7 @@ export function providerRecord(workspaceId: WorkspaceId, over: Partial<ProviderR
     ...{ scheme: null, host: null, port: null, usernameTemplate: null, passwordTemplate: null, tokenFormat: null },
     ...{ credentialsSealed: null, enabled: true, version: 1, createdAtMs: 1_000, updatedAtMs: 2_000 },
     ...{ mintTokens: false, state: null, stateRefreshedAtMs: null, discovery: null, unusable: false },
+    hasApiKey: false,
     ...over,
   };
 }

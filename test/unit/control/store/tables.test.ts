@@ -55,7 +55,7 @@ describe('workspace keys', () => {
     const store = await freshStore();
     const workspace = workspaceRecord();
     const key = (version: number) => {
-      return { workspaceId: workspace.id, version, wrappedKey: Buffer.from([version]), createdAtMs: 5 };
+      return { workspaceId: workspace.id, version, wrappedKey: Buffer.from([version]), createdAtMs: 5, keyring: null };
     };
     await store.write(async (tx) => {
       await insertWorkspace(tx, workspace);
@@ -89,8 +89,8 @@ describe('API keys', () => {
     });
     expect(await findApiKeyByHash(store.db, key.hash)).toEqual(key);
     expect(await loadApiKey(store.db, key.id)).toEqual(key);
-    expect(await listApiKeys(store.db, workspace.id)).toEqual([key, kept]);
-    expect(await listApiKeys(store.db, other.workspace.id)).toEqual([]);
+    expect(await listApiKeys(store.db, workspace.id, { afterId: null, limit: 9 })).toEqual([key, kept]);
+    expect(await listApiKeys(store.db, other.workspace.id, { afterId: null, limit: 9 })).toEqual([]);
     expect(await store.write((tx) => softDeleteApiKey(tx, other.workspace.id, key.id, 7))).toBe(false);
     expect(await store.write((tx) => softDeleteApiKey(tx, workspace.id, key.id, 7))).toBe(true);
     expect(await store.write((tx) => softDeleteApiKey(tx, workspace.id, key.id, 8))).toBe(false);
@@ -119,7 +119,8 @@ describe('pools', () => {
     expect(await loadPool(store.db, other.workspace.id, pool.id)).toBeNull();
     expect(await findPoolByName(store.db, workspace.id, 'default')).toEqual(pool);
     expect(await findPoolByName(store.db, other.workspace.id, 'default')).toEqual(other.pool);
-    expect(await loadLivePools(store.db)).toEqual([pool, other.pool]);
+    expect(await loadLivePools(store.db, { afterId: null, limit: 10 })).toEqual([pool, other.pool]);
+    expect(await loadLivePools(store.db, { afterId: pool.id, limit: 10 })).toEqual([other.pool]);
   });
 
   test('a live name is unique in a workspace, and free again once its pool is deleted', async () => {
@@ -165,7 +166,7 @@ describe('providers', () => {
       ...[provider.id, gateway.id],
     ]);
     expect(await listProviderIds(store.db, workspace.id, { afterId: provider.id, limit: 9 })).toEqual([gateway.id]);
-    expect(await loadLiveProviders(store.db)).toEqual([provider, other.provider, gateway]);
+    expect(await loadLiveProviders(store.db, { afterId: null, limit: 9 })).toEqual([provider, other.provider, gateway]);
   });
 
   test('one live provider of a vendor type in a workspace; any number of static ones', async () => {

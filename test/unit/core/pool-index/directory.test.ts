@@ -1,19 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Change, Route } from '../../../../src/core/model.ts';
+import type { AssignmentState, Change, Route, SessionId } from '../../../../src/core/model.ts';
 import { consistentChoice } from '../../../../src/core/pool-index/consistent.ts';
 import type { Directory, RetiredScope } from '../../../../src/core/pool-index/directory.ts';
-import { hashText, PUBLIC_KEY } from '../../../../src/core/pool-index/hash.ts';
 import { resolve } from '../../../../src/core/pool-index/resolve.ts';
 import {
+  collidingSessions,
   directoryOf,
   gateway,
+  goneAssignment,
   goneSession,
+  leastByHand,
   poolId,
   poolIn,
   poolOf,
   provider,
   providerId,
+  putAssignment,
   putPool,
   putProvider,
   putSession,
@@ -225,6 +228,8 @@ describe('the directory', () => {
 const POOLS = [1, 2];
 const PROVIDERS = [1, 2, 3];
 const SESSIONS = 12;
+const ACCOUNTS = 10;
+const NEWCOMERS = Array.from({ length: 15 }, (_, n) => `new${n}`);
 
 const providerOf = (n: number, enabled: boolean, template: number): Change =>
   putProvider(
@@ -262,13 +267,33 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       ),
   },
   { weight: 4, arbitrary: fc.nat({ max: SESSIONS - 1 }).map((n) => goneSession(n, POOLS[n % 2]!)) },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(fc.nat({ max: ACCOUNTS - 1 }), fc.nat({ max: SESSIONS - 1 }), fc.boolean())
+      .map(([n, to, pinned]) => putAssignment(n, to, { poolId: poolId(POOLS[to % 2]!), pinned })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.nat({ max: ACCOUNTS - 1 }), fc.constantFrom(...POOLS))
+      .map(([n, of]) => goneAssignment(n, of)),
+  },
 );
+
+/** The natural key of an assignment. */
+const boundKey = (of: { readonly poolId: string; readonly accountName: string }): string =>
+  `${of.poolId} ${of.accountName}`;
+
+const boundText = ({ id, accountName, sessionId: to, pinned }: AssignmentState): string =>
+  `${id} ${accountName} ${to} ${pinned}`;
 
 /** What the control plane's tables would hold: maps, cascades, nothing clever. */
 class NaiveStore {
   readonly #rows = new Map<string, Change>();
 
   accepts(next: Change): boolean {
+    if (next.kind === 'assignment-put') return this.#rows.has(next.assignment.poolId);
     if (next.kind !== 'session-put') return true;
     return this.#rows.has(next.session.poolId) && this.#rows.has(next.session.providerId);
   }
@@ -278,13 +303,15 @@ class NaiveStore {
     else if (next.kind === 'provider-put') this.#rows.set(next.provider.id, next);
     else if (next.kind === 'session-put') this.#rows.set(next.session.id, next);
     else if (next.kind === 'session-gone') this.#rows.delete(next.sessionId);
+    else if (next.kind === 'assignment-put') this.#rows.set(boundKey(next.assignment), next);
+    else if (next.kind === 'assignment-gone') this.#rows.delete(boundKey(next));
     else if (next.kind === 'pool-gone') this.#drop(next.poolId);
     else if (next.kind === 'provider-gone') this.#drop(next.providerId);
   }
 
-  /** Everything in the order of a start: pools, providers, sessions. */
+  /** Everything in the order of a start: pools, providers, sessions, assignments. */
   load(): Change[] {
-    const order = ['pool-put', 'provider-put', 'session-put'];
+    const order = ['pool-put', 'provider-put', 'session-put', 'assignment-put'];
     return [...this.#rows.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   }
 
@@ -309,7 +336,14 @@ class NaiveStore {
         return `${s.id} ${s.token} Basic ${Buffer.from(text).toString('base64')}`;
       });
       const serves = row.pool.enabled;
-      return { size: able.length, total: all.length, turn: serves ? secrets.sort() : [], sticky: this.#sticky(n) };
+      const turn = serves ? secrets.sort() : [];
+      return {
+        size: able.length,
+        total: all.length,
+        turn,
+        sticky: this.#sticky(n),
+        ...this.#bound(n, serves ? able : []),
+      };
     });
   }
 
@@ -318,11 +352,21 @@ class NaiveStore {
     return stickyChoices(directoryOf(this.load()), n);
   }
 
+  /** What is bound to what, and to whom new accounts would go: those with the smallest count, by a plain look at all. */
+  #bound(n: number, able: readonly { readonly id: SessionId }[]) {
+    const rows = [...this.#rows.values()].flatMap((row) =>
+      row.kind === 'assignment-put' && row.assignment.poolId === poolId(n) ? [row.assignment] : [],
+    );
+    const counts = new Map(able.map(({ id }) => [id, rows.filter(({ sessionId: to }) => to === id).length]));
+    return { bound: rows.map(boundText).sort(), next: leastByHand(poolId(n), counts, NEWCOMERS) };
+  }
+
   #drop(id: string): void {
     this.#rows.delete(id);
     for (const [key, row] of this.#rows) {
       if (row.kind === 'session-put' && (row.session.poolId === id || row.session.providerId === id))
         this.#rows.delete(key);
+      if (row.kind === 'assignment-put' && row.assignment.poolId === id) this.#rows.delete(key);
     }
   }
 }
@@ -341,21 +385,18 @@ function portrait(directory: Directory) {
       expect(pool.outcome).toBe('token');
       turn.push(`${route.sessionId} ${token} ${route.authorization}`);
     }
-    return { size: pool.size, total: pool.total, turn: turn.sort(), sticky: stickyChoices(directory, n) };
+    const bound = Array.from({ length: ACCOUNTS }, (_, m) => directory.findAssignment(poolId(n), `account${m}`));
+    return {
+      size: pool.size,
+      total: pool.total,
+      turn: turn.sort(),
+      sticky: stickyChoices(directory, n),
+      bound: bound.flatMap((assignment) => (assignment === undefined ? [] : boundText(assignment))).sort(),
+      next: directory.leastAssigned({ poolId: poolId(n), accountNames: NEWCOMERS, exclude: null }),
+    };
   });
 }
 
 function stickyChoices(directory: Directory, n: number): (string | undefined)[] {
   return ['a', 'b', 'c', 'd'].map((key) => consistentChoice(poolIn(directory, n), key)?.id);
-}
-
-/** Two session numbers whose ids have the same 32-bit hash. */
-function collidingSessions(): [number, number] {
-  const seen = new Map<number, number>();
-  for (let n = 0; ; n++) {
-    const hash = hashText(sessionId(n), PUBLIC_KEY);
-    const other = seen.get(hash);
-    if (other !== undefined) return [other, n];
-    seen.set(hash, n);
-  }
 }

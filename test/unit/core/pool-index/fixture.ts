@@ -1,6 +1,8 @@
 /** Plain makers of changes and directories for the index tests. */
 import type { Clock } from '../../../../src/core/clock.ts';
 import type {
+  AssignmentId,
+  AssignmentState,
   Change,
   PoolId,
   PoolState,
@@ -12,6 +14,7 @@ import type {
 } from '../../../../src/core/model.ts';
 import type { DirectoryOptions } from '../../../../src/core/pool-index/directory.ts';
 import { Directory } from '../../../../src/core/pool-index/directory.ts';
+import { hashText, mix, PUBLIC_KEY } from '../../../../src/core/pool-index/hash.ts';
 import type { Pool } from '../../../../src/core/pool-index/pool.ts';
 import type { LocalExit } from '../../../../src/core/pool-index/route.ts';
 
@@ -96,6 +99,24 @@ export const goneSession = (n: number, p = 1): Change => ({
   sessionId: sessionId(n),
 });
 
+/** Account `account${n}` bound to a session of pool 1. */
+export const putAssignment = (n: number, to: number, over: Partial<AssignmentState> = {}): Change => ({
+  kind: 'assignment-put',
+  assignment: {
+    id: uuid(4, n) as AssignmentId,
+    poolId: poolId(1),
+    accountName: `account${n}`,
+    sessionId: sessionId(to),
+    pinned: false,
+    ...over,
+  },
+});
+export const goneAssignment = (n: number, p = 1): Change => ({
+  kind: 'assignment-gone',
+  poolId: poolId(p),
+  accountName: `account${n}`,
+});
+
 /** A directory with the changes applied to it. */
 export function directoryOf(changes: Iterable<Change>, options: Partial<DirectoryOptions> = {}): Directory {
   const directory = new Directory({ clock: new StillClock(), localExit, ...options });
@@ -114,4 +135,37 @@ export function poolIn(directory: Directory, n: number): Pool {
   const found = directory.findPoolById(poolId(n));
   if (found === undefined) throw new Error(`no pool ${n}`);
   return found;
+}
+
+/** Two session numbers whose ids have the same 32-bit hash. */
+export function collidingSessions(): [number, number] {
+  const seen = new Map<number, number>();
+  for (let n = 0; ; n++) {
+    const hash = hashText(sessionId(n), PUBLIC_KEY);
+    const other = seen.get(hash);
+    if (other !== undefined) return [other, n];
+    seen.set(hash, n);
+  }
+}
+
+/**
+ * To whom accounts would be assigned, by a plain look at every session that can serve (`counts`: how many each
+ * has): the fewest first, then the next clockwise from the account's point, then the smallest id.
+ */
+export function leastByHand(
+  pool: PoolId,
+  counts: ReadonlyMap<SessionId, number>,
+  accountNames: readonly string[],
+): (SessionId | null)[] {
+  const rows = [...counts].map(([id, count]) => ({ id, count, point: hashText(id, PUBLIC_KEY) }));
+  return accountNames.map((name) => {
+    const from = mix(hashText(name, PUBLIC_KEY) ^ hashText(pool, PUBLIC_KEY));
+    const distance = (point: number): number => (point - from) >>> 0;
+    const [first] = rows.sort(
+      (a, b) => a.count - b.count || distance(a.point) - distance(b.point) || (a.id < b.id ? -1 : 1),
+    );
+    if (first === undefined) return null;
+    first.count++;
+    return first.id;
+  });
 }

@@ -1,0 +1,51 @@
+/**
+ * What a request would meet, told without sending anything and without changing
+ * whose turn it is: the phases of `admission.ts` in their order, with a look at the
+ * index in place of a choice. A drain and the limits of a key are no part of it:
+ * they belong to the moment and to who asks.
+ */
+import type { Cause } from '../src/core/cause.ts';
+import type { ExplainQuery, Explanation } from '../src/core/observed.ts';
+import { censusOf, foresee } from '../src/core/pool-index/foresee.ts';
+import type { Pool } from '../src/core/pool-index/pool.ts';
+import { refusalOfRoute } from './admission.ts';
+import type { GatewayContext } from './context.ts';
+import { authorityOf, parseAuthorityTarget } from './http1/target.ts';
+import { parseSelector } from './selector.ts';
+
+type Surroundings = Pick<GatewayContext, 'directory' | 'ownAddresses'>;
+
+/** The session that the next request like this would get and why, or the cause that it would end with. */
+export function explain({ directory, ownAddresses }: Surroundings, query: ExplainQuery): Explanation {
+  const target = parseAuthorityTarget(authorityIn(query));
+  if (target === null) return refused('bad_request', null);
+  const selector = parseSelector(query.username, null);
+  if (selector === null) return refused('selector_invalid', null);
+  const pool = directory.findPool(query.workspaceId, selector.pool);
+  if (pool === undefined) return refused('pool_unknown', null);
+  if (!pool.state.enabled) return refused('pool_disabled', pool);
+  if (ownAddresses.isOwn(target.host, target.port)) return refused('loop_detected', pool);
+  const foreseen = foresee(pool, selector.session);
+  const route = foreseen && pool.routeOf(foreseen.member);
+  if (foreseen === null || route === null) return refused('pool_empty', pool);
+  const cause = refusalOfRoute(ownAddresses, route);
+  if (cause !== null) return refused(cause, pool);
+  return {
+    poolId: pool.state.id,
+    sessionId: foreseen.member.id,
+    cause: null,
+    reason: foreseen.outcome,
+    runnerUpId: foreseen.runnerUp?.id ?? null,
+    ...censusOf(pool),
+  };
+}
+
+/** `host:port`; an IPv6 address may come with or without its brackets. */
+function authorityIn({ targetHost, targetPort }: ExplainQuery): string {
+  return targetHost.startsWith('[') ? `${targetHost}:${targetPort}` : authorityOf(targetHost, targetPort);
+}
+
+function refused(cause: Cause, pool: Pool | null): Explanation {
+  const census = pool === null ? { eligibleCount: 0, exclusions: [] } : censusOf(pool);
+  return { poolId: pool?.state.id ?? null, sessionId: null, cause, reason: cause, runnerUpId: null, ...census };
+}

@@ -1,0 +1,94 @@
+/**
+ * What the gateway can tell of the requests it carried: their traffic, to the
+ * octet, and their records. Every exchange reports here twice: when it has found a
+ * session, and when it ends.
+ *
+ *   exchange ── place ──▶ under way ── drain, finish ──▶ tally   (what moved since last booked)
+ *        └───── finish ─────────────────────────────────▶ ring    (one record)
+ *
+ * Invariant: the sum of all that was drained is the sum of what the finished
+ * exchanges say, whatever became of their sessions meanwhile, and of what those under
+ * way had moved when they were last walked.
+ */
+import type { Clock } from '../src/core/clock.ts';
+import type { FinishedRequest, RequestPage, RequestQuery, UsageDelta } from '../src/core/observed.ts';
+import { RequestRing } from '../src/core/request-ring.ts';
+import { MAX_REPORT, UsageTally } from '../src/core/usage-tally.ts';
+import type { Exchange } from './exchange.ts';
+import { UnderWay } from './under-way.ts';
+
+export class Ledger {
+  readonly #tally: UsageTally;
+  readonly #ring = new RequestRing();
+  readonly #underWay = new UnderWay<Exchange>();
+  /** A report was begun and its last page is still to be asked for. */
+  #reporting = false;
+
+  constructor(clock: Clock) {
+    this.#tally = new UsageTally(clock);
+  }
+
+  /** Requests under way that have a session. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
+  /** An exchange was given a route: from now on what it moves is booked to its session. */
+  begin(exchange: Exchange): void {
+    exchange.route!.live!.inflight++;
+    this.#underWay.add(exchange);
+  }
+
+  /** An exchange ended: the rest of its traffic is booked, and a record kept if we know whose it was. */
+  finish(exchange: Exchange): void {
+    const { route, cause } = exchange;
+    if (route !== null) {
+      const live = route.live!;
+      live.inflight--;
+      if (cause !== null) live.lastCause = cause;
+      this.#underWay.remove(exchange);
+      this.#book(exchange, true);
+    }
+    if (exchange.key !== null) this.#ring.push(exchange.record(this.#ring.nextSequence));
+  }
+
+  /**
+   * One page of a report: at most MAX_REPORT entries, fewer on its last page. Its first
+   * page begins it, with what is under way looked at, in slices.
+   */
+  async drainUsage(): Promise<readonly UsageDelta[]> {
+    if (!this.#reporting) {
+      await this.#underWay.walk((exchange) => this.#book(exchange, false));
+      this.#tally.rollOver();
+    }
+    const page = this.#tally.take();
+    this.#reporting = page.length === MAX_REPORT;
+    return page;
+  }
+
+  findRequest(requestId: string): FinishedRequest | null {
+    return this.#ring.find(requestId);
+  }
+
+  listRequests(query: RequestQuery): RequestPage {
+    return this.#ring.list(query);
+  }
+
+  /** Books what an exchange moved since it was last booked, and the exchange itself if it has ended. */
+  #book(exchange: Exchange, ended: boolean): void {
+    const octetsOut = exchange.bytesOut - exchange.bookedOut;
+    const octetsIn = exchange.bytesIn - exchange.bookedIn;
+    if (octetsOut === 0 && octetsIn === 0 && !ended) return;
+    const route = exchange.route!;
+    const entry = this.#tally.entryOf(exchange.key!.workspaceId, route, exchange.accountName);
+    entry.bytesOut += octetsOut;
+    entry.bytesIn += octetsIn;
+    if (ended) entry.requestCount++;
+    if (ended && exchange.cause !== null) entry.errorCount++;
+    const live = route.live!;
+    live.bytesOut += octetsOut;
+    live.bytesIn += octetsIn;
+    exchange.bookedOut = exchange.bytesOut;
+    exchange.bookedIn = exchange.bytesIn;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * What is under way, as a list that an entry joins and leaves in O(1) without
+ * memory of its own, and that is walked in slices beside the traffic:
+ *
+ *   first ─▶ [newest] ⇄ [ … ] ⇄ [oldest]
+ *               joins       ▲
+ *                           └── cursor: where a walk goes on; steps aside for an entry that leaves
+ *
+ * Whoever joins during a walk stands before its start and is not visited by it.
+ */
+
+/** An entry carries its own links; nobody else writes them. */
+export interface Linked<Entry> {
+  newer: Entry | null;
+  older: Entry | null;
+}
+
+/** Entries visited in one turn of the event loop: some tenths of a millisecond. */
+const SLICE = 2_000;
+
+export class UnderWay<Entry extends Linked<Entry>> {
+  size = 0;
+  #first: Entry | null = null;
+  #cursor: Entry | null = null;
+  #walking: Promise<void> | null = null;
+
+  add(entry: Entry): void {
+    entry.older = this.#first;
+    if (this.#first !== null) this.#first.newer = entry;
+    this.#first = entry;
+    this.size++;
+  }
+
+  /** Takes out an entry that is in the list. */
+  remove(entry: Entry): void {
+    const { newer, older } = entry;
+    if (this.#cursor === entry) this.#cursor = older;
+    if (newer === null) this.#first = older;
+    else newer.older = older;
+    if (older !== null) older.newer = newer;
+    entry.newer = null;
+    entry.older = null;
+    this.size--;
+  }
+
+  /** Visits every entry that is there now and stays until its slice; joins a walk that is under way. */
+  walk(visit: (entry: Entry) => void): Promise<void> {
+    this.#walking ??= this.#walk(visit).finally(() => {
+      this.#walking = null;
+    });
+    return this.#walking;
+  }
+
+  async #walk(visit: (entry: Entry) => void): Promise<void> {
+    this.#cursor = this.#first;
+    for (let visited = 1; this.#cursor !== null; visited++) {
+      const entry = this.#cursor;
+      this.#cursor = entry.older;
+      visit(entry);
+      if (visited % SLICE === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+}

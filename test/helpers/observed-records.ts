@@ -1,0 +1,41 @@
+/** What a gateway tells of its work, for tests that stand in for one. */
+import { randomUUID } from 'node:crypto';
+import type { ApiKeyId, WorkspaceId } from '../../src/core/model.ts';
+import type { FinishedRequest } from '../../src/core/observed.ts';
+import type { RequestRing } from '../../src/core/request-ring.ts';
+
+/** The record of a forwarded request that went well; `over` changes what a test is about. */
+export function finishedRequest(workspaceId: WorkspaceId, over: Partial<FinishedRequest> = {}): FinishedRequest {
+  return {
+    sequence: 1,
+    requestId: randomUUID(),
+    workspaceId,
+    startedAtMs: Date.UTC(2026, 1, 3, 4, 5, 6, 789),
+    clientAddress: '127.0.0.1:50000',
+    keyId: randomUUID() as ApiKeyId,
+    poolId: null,
+    sessionId: null,
+    accountName: null,
+    targetHost: 'a.test',
+    targetPort: 80,
+    kind: 'forward',
+    status: 200,
+    stage: 'relay',
+    cause: null,
+    attempts: [],
+    resolveMs: 0.0125,
+    dialMs: null,
+    firstByteMs: null,
+    durationMs: 12.5,
+    bytesOut: 70,
+    bytesIn: 200,
+    ...over,
+  };
+}
+
+/** Finishes a request at a ring, as the gateway would; answers its record. */
+export function finishAt(ring: RequestRing, workspaceId: WorkspaceId, over: Partial<FinishedRequest> = {}) {
+  const record = finishedRequest(workspaceId, { ...over, sequence: ring.nextSequence });
+  ring.push(record);
+  return record;
+}
