@@ -197,8 +197,9 @@ test('secrets in requests that are refused are not repeated', async () => {
     expect((await post(SESSION, session({}), { Authorization })).status).toBe(401);
   }
   for (const type of ['text/plain', 'application/proto', 'application/grpc', 'application/grpc-web', 'application/x']) {
-    const body = `\n\x20${plant(`a password as ${type}`)}`;
-    expect((await post(SESSION, body, { 'Content-Type': type })).text.length, type).toBeLessThan(500);
+    const planted = plant(`a password as ${type}`);
+    // Found in no form: the scan of all answers sees to that.
+    expect((await post(SESSION, `\n\x20${planted}`, { 'Content-Type': type })).text, type).not.toContain(planted);
   }
   const key = encodeURIComponent(plant('a key in a query', keyShaped));
   for (const page of ['metrics', 'readyz', 'nothing-here']) {
