@@ -16,6 +16,7 @@ import { Exchange } from './exchange.ts';
 import { Forward, type ForwardClient } from './forward.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-head.ts';
 import { OURSELVES } from './http1/target.ts';
+import { reset } from './reset.ts';
 import { allowed, answerOf } from './respond.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
 
@@ -96,7 +97,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
   cut(): void {
     this.#forward = null;
     this.#state = 'closed';
-    this.socket.resetAndDestroy();
+    reset(this.socket);
   }
 
   handOver(): Buffer | null {
@@ -272,7 +273,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     const { socket } = this;
     if (socket.writableFinished) return void socket.destroy();
     const flushed = socket.bytesWritten - socket.writableLength;
-    if (flushed === this.#flushed) return void socket.resetAndDestroy();
+    if (flushed === this.#flushed) return reset(socket);
     this.#flushed = flushed;
     this.#deadline.arm(this.#context.limits.responseIdleMs);
   }

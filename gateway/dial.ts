@@ -14,6 +14,7 @@ import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
+import { reset, resetTls } from './reset.ts';
 
 /** Who gets the events of an upstream connection. */
 export interface UpstreamOwner {
@@ -42,6 +43,8 @@ export class UpstreamConnection {
   readonly socket: Socket;
   /** CONNECT target that this connection is tunnelled to; null: it speaks to the upstream itself. */
   readonly tunnelTo: string | null;
+  /** The TCP socket: `socket` itself, or what carries its TLS. */
+  readonly #carrier: Socket;
   readonly #deadline: Deadline;
   #timeoutCause: Cause = 'upstream_connect_timeout';
   owner: UpstreamOwner;
@@ -65,6 +68,7 @@ export class UpstreamConnection {
       lookup: context.ownAddresses.guardedLookup(route.port),
     });
     this.#deadline.arm(limits.connectTimeoutMs);
+    this.#carrier = socket;
     this.socket = tls ? this.#secure(socket, limits.upstreamTlsTimeoutMs) : socket;
     this.socket.once(tls ? 'secureConnect' : 'connect', () => {
       this.open = true;
@@ -90,10 +94,10 @@ export class UpstreamConnection {
     this.socket.destroy();
   }
 
-  /** As `discard`, so that the upstream sees a failure and no end. */
+  /** Ends with a reset: the upstream sees a failure and no end. The owner is told of the close. */
   reset(): void {
-    this.owner = NOBODY;
-    this.socket.resetAndDestroy();
+    if (this.socket === this.#carrier) reset(this.socket);
+    else resetTls(this.socket, this.#carrier);
   }
 
   /** Leaves the socket's data to somebody else (a tunnel's relay); errors and the close are still ours to report. */

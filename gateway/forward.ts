@@ -14,7 +14,7 @@ import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
 import { ConnectReply, connectRequest, unanswered } from './connect-reply.ts';
 import type { GatewayContext } from './context.ts';
-import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
+import { NOBODY, UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyReader } from './http1/framing.ts';
 import { parseReplyHead, type ReplyHead } from './http1/reply-head.ts';
@@ -328,8 +328,10 @@ export class Forward implements UpstreamOwner {
     this.#done = true;
     const exchange = this.#exchange;
     // An upstream that waits for more of a body sees a reset, not an end that it might take for one (E6).
-    if (this.#sent && !this.#bodyDone) this.#connection?.reset();
-    else this.#connection?.discard();
+    if (this.#sent && !this.#bodyDone) {
+      this.#connection!.owner = NOBODY;
+      this.#connection!.reset();
+    } else this.#connection?.discard();
     if (cause === 'client_gone') {
       exchange.finish(cause);
     } else if (exchange.status === 0 && this.#reply === null) {

@@ -19,6 +19,7 @@ import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import { authorityOf, type Target } from './http1/target.ts';
 import { relay } from './relay.ts';
+import { reset } from './reset.ts';
 import { identityLines } from './respond.ts';
 
 /** What a tunnel needs of the client's connection. */
@@ -101,7 +102,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     }
     if (!endedWell(this.#client.socket)) {
       this.#cause ??= 'client_gone';
-      this.#upstream!.socket.resetAndDestroy();
+      this.#upstream!.reset();
     }
     this.#socketClosed();
   }
@@ -135,7 +136,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     if (!this.#joined) return this.#refuse(unanswered(this.#route, cause));
     if (!endedWell(connection.socket)) {
       this.#cause ??= cause;
-      this.#client.socket.resetAndDestroy();
+      reset(this.#client.socket);
     }
     this.#socketClosed();
   }
@@ -202,8 +203,8 @@ export class Tunnel implements UpstreamOwner, Cuttable {
 
   #reset(cause: Cause): void {
     this.#cause ??= cause;
-    this.#upstream?.socket.resetAndDestroy();
-    this.#client.socket.resetAndDestroy();
+    this.#upstream?.reset();
+    reset(this.#client.socket);
   }
 
   #socketClosed(): void {

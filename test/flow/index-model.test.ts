@@ -9,13 +9,14 @@ import type { Change, PoolId, SessionId, WorkspaceId } from '../../src/core/mode
 import { Directory } from '../../src/core/pool-index/directory.ts';
 import { type ControlRig, startControlRig } from '../helpers/control-rig.ts';
 import { dumpDirectory } from '../helpers/directory-dump.ts';
+import { loadFresh } from '../helpers/fresh-load.ts';
 import { full } from '../helpers/full.ts';
 import { uuidOf } from '../helpers/proxied.ts';
 
-const SEQUENCES = full ? 10_000 : 300;
+const SEQUENCES = full ? 10_000 : 100;
 const COMMANDS = 8;
-/** A fresh load is a restart: after each so many sequences. */
-const FRESH_EVERY = full ? 5 : 75;
+/** After each so many sequences the plane starts anew on its store as well. */
+const RESTART_EVERY = full ? 100 : 50;
 
 interface ModelPool {
   readonly name: string;
@@ -267,12 +268,16 @@ function expectModel(model: Model, dump: Record<string, unknown>): void {
 const passwordOf = ({ host }: ModelSession) => (host === '203.0.113.1' ? 'p' : 'again');
 
 /** A directory that is loaded from the store, by a plane that starts on it. */
-async function loadedAfresh(): Promise<Directory> {
+async function loadedByRestart(): Promise<Directory> {
   rig = await rig.restart();
-  const fresh = newDirectory();
-  applyTo(fresh, rig.changes);
   follow();
-  return fresh;
+  return directoryOf(rig.changes);
+}
+
+function directoryOf(changes: readonly Change[]): Directory {
+  const directory = newDirectory();
+  applyTo(directory, changes);
+  return directory;
 }
 
 /** What a sequence made goes before the next, through the API as well, so that no list grows for ever. */
@@ -296,8 +301,9 @@ test(`${SEQUENCES} random sequences of commands leave index, store and model of 
       for (let n = 0; n < COMMANDS; n++) await COMMANDS_BY_WEIGHT[random(COMMANDS_BY_WEIGHT.length)]!(model, random);
       const live = dumpDirectory(directory, universe);
       expectModel(model, live);
-      if (sequence % FRESH_EVERY === FRESH_EVERY - 1) {
-        expect(dumpDirectory(await loadedAfresh(), universe)).toEqual(live);
+      expect(dumpDirectory(directoryOf(await loadFresh(rig.directory)), universe)).toEqual(live);
+      if (sequence % RESTART_EVERY === RESTART_EVERY - 1) {
+        expect(dumpDirectory(await loadedByRestart(), universe)).toEqual(live);
       }
     } catch (error) {
       throw new Error(`sequence ${sequence}, seed ${seed}: ${(error as Error).message}`, { cause: error });
