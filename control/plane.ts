@@ -104,33 +104,20 @@ async function startOn(
   let loaded = false;
   const publisher = createPublisher((changes) => gateway.apply(changes), onFatal);
   const isServing = () => loaded && !draining && !store.isBroken() && !publisher.isBroken();
-  // Beside the database, which is ours to write, wherever the key is.
-  const recordFile = join(dirname(options.databasePath), 'master.key.destroyed');
-  const masterKey = await openMasterKey(store, { ...options.masterKey, recordFile }, log);
-  const sealCounter = createSealCounter(store, log);
+  const { vault, sealCounter } = await openSecrets(store, options, log);
   const clock = systemClock;
-  const vault = await openVault(store.db, { masterKey, clock, log, onSeal: sealCounter.count });
   const resealer = createResealer({ store, vault, publisher, clock, log });
   const shared = {
-    store,
-    vault,
-    resealer,
-    publisher,
+    ...{ store, vault, resealer, publisher, gateway, clock, log, localAddresses, isServing },
     access: createAccessTable(),
-    gateway,
-    clock,
-    log,
     newId: createUuidSource(clock, createRandomPool()),
-    localAddresses,
     observeRpc: metrics.observeRpc,
-    isServing,
   };
   const vendorAccounts = createVendorAccounts(options);
   const plane: Plane = { ...shared, vendorAccounts, discovery: createDiscovery(shared, vendorAccounts) };
   const made = await bootstrap(plane, options.bootstrapKey);
   await loadIndex(plane, (changes) => gateway.apply(changes));
-  const stickyKeeper = await startStickyKeeper(plane, gateway);
-  const keyUseKeeper = startKeyUseKeeper(plane);
+  const keepers = await startKeepers(plane, gateway);
   resealer.kick();
   await plane.discovery.resume();
   loaded = true;
@@ -139,7 +126,6 @@ async function startOn(
     isReady: () => ready && isServing(),
     metrics: metrics.render,
   });
-  const usageWriter = startUsageWriter(plane, gateway);
   log.info({ [FIELD.target]: server.url }, 'control plane is listening');
   return {
     url: server.url,
@@ -157,10 +143,28 @@ async function startOn(
       await server.close();
       await resealer.close();
       await sealCounter.close();
-      await stickyKeeper.close();
-      await keyUseKeeper.close();
-      await usageWriter.close();
+      await keepers.close();
       await store.close();
+    },
+  };
+}
+
+/** The vault under the master key, and the count of what it seals. */
+async function openSecrets(store: Store, options: ControlOptions, log: Logger) {
+  // Beside the database, which is ours to write, wherever the key is.
+  const recordFile = join(dirname(options.databasePath), 'master.key.destroyed');
+  const masterKey = await openMasterKey(store, { ...options.masterKey, recordFile }, log);
+  const sealCounter = createSealCounter(store, log);
+  const vault = await openVault(store.db, { masterKey, clock: systemClock, log, onSeal: sealCounter.count });
+  return { vault, sealCounter };
+}
+
+/** What writes down from time to time, and once more at the end, what lives in memory. */
+async function startKeepers(plane: Plane, gateway: GatewayPort): Promise<{ close(): Promise<void> }> {
+  const keepers = [await startStickyKeeper(plane, gateway), startKeyUseKeeper(plane), startUsageWriter(plane, gateway)];
+  return {
+    async close() {
+      for (const keeper of keepers) await keeper.close();
     },
   };
 }

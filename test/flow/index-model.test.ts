@@ -10,10 +10,10 @@ import { Directory } from '../../src/core/pool-index/directory.ts';
 import { type ControlRig, startControlRig } from '../helpers/control-rig.ts';
 import { dumpDirectory } from '../helpers/directory-dump.ts';
 import { loadFresh } from '../helpers/fresh-load.ts';
-import { full } from '../helpers/full.ts';
+import { full, whole } from '../helpers/full.ts';
 import { uuidOf } from '../helpers/proxied.ts';
 
-const SEQUENCES = full ? 10_000 : 100;
+const SEQUENCES = whole ? 10_000 : full ? 1_000 : 100;
 const COMMANDS = 8;
 /** After each so many sequences the plane starts anew on its store as well. */
 const RESTART_EVERY = full ? 100 : 50;

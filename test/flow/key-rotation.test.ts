@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { full } from '../helpers/full.ts';
+import { full, whole } from '../helpers/full.ts';
 import { Product } from '../helpers/product.ts';
 import { ProxiedClient } from '../helpers/proxied.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
 
-const SESSIONS = full ? 100_000 : 2_000;
+const SESSIONS = whole ? 100_000 : full ? 20_000 : 2_000;
 const WORKSPACES = full ? 300 : 30;
-const KILLS = full ? 50 : 5;
+const KILLS = whole ? 50 : full ? 12 : 5;
 /** What a kill leaves goes on after the restart, so later kills meet later parts of the same rotation. */
 const LATEST_KILL_MS = 3_000;
 const CLIENTS = 4;

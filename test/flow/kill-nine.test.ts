@@ -9,10 +9,10 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { full } from '../helpers/full.ts';
+import { full, whole } from '../helpers/full.ts';
 import { Product } from '../helpers/product.ts';
 
-const KILLS = full ? 200 : 6;
+const KILLS = whole ? 200 : full ? 30 : 6;
 const WRITERS = 4;
 const BULK_ROWS = 60;
 /** Longest time that writers run before the process is killed. */
