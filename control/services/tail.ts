@@ -1,7 +1,7 @@
 /**
  * TailRequests: a stream of the records of requests as they finish. While somebody
  * listens, the gateway's ring is looked at five times a second; nobody is waited
- * for, so a reader who is slower than the ring is told how much passed it by.
+ * for, so a reader who is slower than the ring is told that something passed it by.
  *
  *   place taken ─ where is now? ─┬─ look on from there ─ records, missed ─▶ messages ─┐
  *                                └──────────── 200 ms, or at once after a full page ──┘
@@ -78,15 +78,15 @@ async function look(plane: Plane, filter: RequestFilter, afterSequence: number):
   return page;
 }
 
-/** The records, the first with what was missed before it; without records a message of its own for that, or against silence. */
+/** The records, the first says whether some were missed before it; without records a message of its own for that, or against silence. */
 function messagesOf({ records, missed }: RequestPage, silent: boolean): TailRequestsResponse[] {
   if (records.length === 0) {
-    return missed > 0 || silent ? [create(TailRequestsResponseSchema, { missedCount: BigInt(missed) })] : [];
+    return missed > 0 || silent ? [create(TailRequestsResponseSchema, { missed: missed > 0 })] : [];
   }
   return records.map((record, index) =>
     create(TailRequestsResponseSchema, {
       request: requestMessage(record),
-      missedCount: BigInt(index === 0 ? missed : 0),
+      missed: index === 0 && missed > 0,
     }),
   );
 }

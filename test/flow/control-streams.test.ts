@@ -336,8 +336,8 @@ test('the records of a raw JSON stream are as those of GetRequest, in envelopes'
   const reader = response.body!.getReader();
   const { value } = await reader.read();
   await reader.cancel();
-  const { request, missedCount } = JSON.parse(Buffer.from(value!).subarray(5).toString());
-  expect(missedCount).toBe('0');
+  const { request, missed } = JSON.parse(Buffer.from(value!).subarray(5).toString());
+  expect(missed).toBe(false);
   expect(request).toMatchObject({ requestId: 'raw', cause: 'ok', bytesIn: '200', duration: '0.012500s' });
 });
 
