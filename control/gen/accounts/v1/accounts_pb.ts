@@ -433,7 +433,7 @@ export type AuditEvent = Message<"accounts.v1.AuditEvent"> & {
   time?: Timestamp | undefined;
 
   /**
-   * The workspace concerned; absent when the call names none.
+   * The workspace concerned; that of the calling key when the call names none, or one it may not name.
    *
    * @generated from field: optional bytes workspace_id = 3;
    */
@@ -518,7 +518,7 @@ export type AuditEventJson = {
   time?: TimestampJson;
 
   /**
-   * The workspace concerned; absent when the call names none.
+   * The workspace concerned; that of the calling key when the call names none, or one it may not name.
    *
    * @generated from field: optional bytes workspace_id = 3;
    */
@@ -1873,7 +1873,8 @@ export const Accounts: GenService<{
     output: typeof UpdateWorkspaceResponseSchema;
   },
   /**
-   * Deletes a workspace and destroys its encryption key: its secrets are gone, from backups as well, and its tunnels are cut.
+   * Deletes a workspace and destroys its encryption key: its secrets are gone, from backups as well, and its tunnels are
+   * cut. `failed_precondition` when no live operator key would be left.
    *
    * @generated from rpc accounts.v1.Accounts.DeleteWorkspace
    */
@@ -1915,7 +1916,7 @@ export const Accounts: GenService<{
     output: typeof CreateBackupResponseSchema;
   },
   /**
-   * Makes an API key and shows it this once.
+   * Makes an API key and shows it this once; `failed_precondition` at 10,000 live keys in the workspace.
    *
    * @generated from rpc accounts.v1.Accounts.CreateAPIKey
    */
@@ -1935,7 +1936,8 @@ export const Accounts: GenService<{
     output: typeof ListAPIKeysResponseSchema;
   },
   /**
-   * Revokes a key: in force, at the gateway too, before the call answers.
+   * Revokes a key: in force, at the gateway too, before the call answers. `failed_precondition` when no live operator
+   * key would be left.
    *
    * @generated from rpc accounts.v1.Accounts.DeleteAPIKey
    */
