@@ -12,6 +12,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../src/core/clock.ts';
 import type { ApiKeyState } from '../src/core/model.ts';
 import type { AuthFailure } from './counters.ts';
+import { ownCopy } from './http1/octets.ts';
 import { parseSelector, type Selector } from './selector.ts';
 
 /** A client that may go on, and what it asked for (null: its selector is not valid). */
@@ -65,7 +66,7 @@ export class Credentials {
       if (isRejection(found)) return found;
       identity = found;
       // Only what is understood is kept: the table holds no padding of a client's choice.
-      if (identity.selector !== null) this.#cache.set(cacheKey, identity);
+      if (identity.selector !== null) this.#cache.set(ownCopy(cacheKey), identity);
     }
     const { expiresAtMs } = identity.key;
     return expiresAtMs !== null && expiresAtMs <= this.#clock.nowMs() ? EXPIRED : identity;

@@ -27,6 +27,7 @@ export class Exchange implements Linked<Exchange> {
   dialStartedAt = -1;
   sentAt = -1;
   firstByteAt = -1;
+  endedAt = -1;
   stage: Stage = 'head';
   status = 0;
   key: ApiKeyState | null = null;
@@ -106,6 +107,7 @@ export class Exchange implements Linked<Exchange> {
     this.#finished = true;
     const context = this.#context;
     this.cause = cause;
+    this.endedAt = context.clock.monotonicMs();
     if (this.#dialling) this.endDial();
     context.inFlight--;
     if (this.admitted) context.release(this.key!);
@@ -118,29 +120,27 @@ export class Exchange implements Linked<Exchange> {
     if (context.accessLog && context.log.isEnabled('info')) context.log.info(this.#fields(), 'request');
   }
 
-  /** The record of it, once it has finished; `sequence` as the ring counts. Its key must be known. */
-  record(sequence: number): FinishedRequest {
-    const { clock } = this.#context;
-    const endedAt = clock.monotonicMs();
-    const durationMs = endedAt - this.startedAt;
+  /** The record of it, once it has finished, at `nowMs` of wall time; `sequence` as the ring counts. Its key must be known. */
+  record(sequence: number, nowMs: number): FinishedRequest {
     const { key, route, target } = this;
+    const durationMs = this.endedAt - this.startedAt;
     return {
       sequence,
       requestId: this.id,
       workspaceId: key!.workspaceId,
-      startedAtMs: Math.round(clock.nowMs() - durationMs),
+      startedAtMs: Math.round(nowMs - durationMs),
       clientAddress: this.client,
       keyId: key!.id,
       poolId: this.poolId,
       sessionId: route === null ? null : route.sessionId,
       accountName: this.accountName === '' ? null : this.accountName,
-      targetHost: target === null ? '' : ownCopy(target.host),
+      targetHost: target === null ? '' : target.host,
       targetPort: target === null ? 0 : target.port,
       kind: this.kind,
       status: this.status,
       stage: this.stage,
       cause: this.cause,
-      attempts: this.#attempts(endedAt),
+      attempts: this.#attempts(),
       resolveMs: this.resolveMs,
       dialMs: this.dialStartedAt === -1 ? null : this.dialMs,
       firstByteMs: this.firstByteAt === -1 ? null : this.firstByteAt - this.startedAt,
@@ -151,14 +151,13 @@ export class Exchange implements Linked<Exchange> {
   }
 
   /** None without a dial or a kept connection. A kept connection that died and the dial in its place are one attempt. */
-  #attempts(endedAt: number): AttemptRecord[] {
+  #attempts(): AttemptRecord[] {
     const begun = this.dialStartedAt === -1 ? this.sentAt : this.dialStartedAt;
     if (begun === -1 || this.route === null) return [];
-    return [{ sessionId: this.route.sessionId, cause: this.cause, ms: endedAt - begun }];
+    return [{ sessionId: this.route.sessionId, cause: this.cause, ms: this.endedAt - begun }];
   }
 
   #fields(): Record<string, unknown> {
-    const end = this.#context.clock.monotonicMs();
     return {
       [FIELD.requestId]: this.id,
       [FIELD.keyId]: this.key?.id,
@@ -173,7 +172,7 @@ export class Exchange implements Linked<Exchange> {
       [FIELD.status]: this.status,
       [FIELD.cause]: this.cause ?? 'ok',
       [FIELD.attempts]: this.attempts,
-      [FIELD.totalMs]: round(end - this.startedAt),
+      [FIELD.totalMs]: round(this.endedAt - this.startedAt),
       [FIELD.resolveMs]: round(this.resolveMs),
       [FIELD.dialMs]: round(this.dialMs),
       [FIELD.firstByteMs]: this.firstByteAt === -1 ? undefined : round(this.firstByteAt - this.startedAt),
@@ -181,11 +180,6 @@ export class Exchange implements Linked<Exchange> {
       [FIELD.bytesOut]: this.bytesOut,
     };
   }
-}
-
-/** A text of its own: a part cut out of a request's head keeps all of the head in memory, credentials included. */
-function ownCopy(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 function round(ms: number): number {

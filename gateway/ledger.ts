@@ -18,14 +18,15 @@ import type { Exchange } from './exchange.ts';
 import { UnderWay } from './under-way.ts';
 
 export class Ledger {
-  readonly #tally: UsageTally;
+  readonly #clock: Clock;
+  readonly #tally = new UsageTally();
   readonly #ring = new RequestRing();
   readonly #underWay = new UnderWay<Exchange>();
   /** A report was begun and its last page is still to be asked for. */
   #reporting = false;
 
   constructor(clock: Clock) {
-    this.#tally = new UsageTally(clock);
+    this.#clock = clock;
   }
 
   /** Requests under way that have a session. */
@@ -42,14 +43,15 @@ export class Ledger {
   /** An exchange ended: the rest of its traffic is booked, and a record kept if we know whose it was. */
   finish(exchange: Exchange): void {
     const { route, cause } = exchange;
+    const nowMs = this.#clock.nowMs();
     if (route !== null) {
       const live = route.live!;
       live.inflight--;
       if (cause !== null) live.lastCause = cause;
       this.#underWay.remove(exchange);
-      this.#book(exchange, true);
+      this.#book(exchange, nowMs, true);
     }
-    if (exchange.key !== null) this.#ring.push(exchange.record(this.#ring.nextSequence));
+    if (exchange.key !== null) this.#ring.push(exchange.record(this.#ring.nextSequence, nowMs));
   }
 
   /**
@@ -58,7 +60,8 @@ export class Ledger {
    */
   async drainUsage(): Promise<readonly UsageDelta[]> {
     if (!this.#reporting) {
-      await this.#underWay.walk((exchange) => this.#book(exchange, false));
+      const nowMs = this.#clock.nowMs();
+      await this.#underWay.walk((exchange) => this.#book(exchange, nowMs, false));
       this.#tally.rollOver();
     }
     const page = this.#tally.take();
@@ -75,12 +78,12 @@ export class Ledger {
   }
 
   /** Books what an exchange moved since it was last booked, and the exchange itself if it has ended. */
-  #book(exchange: Exchange, ended: boolean): void {
+  #book(exchange: Exchange, nowMs: number, ended: boolean): void {
     const octetsOut = exchange.bytesOut - exchange.bookedOut;
     const octetsIn = exchange.bytesIn - exchange.bookedIn;
     if (octetsOut === 0 && octetsIn === 0 && !ended) return;
     const route = exchange.route!;
-    const entry = this.#tally.entryOf(exchange.key!.workspaceId, route, exchange.accountName);
+    const entry = this.#tally.entryOf(nowMs, exchange.key!.workspaceId, route, exchange.accountName);
     entry.bytesOut += octetsOut;
     entry.bytesIn += octetsIn;
     if (ended) entry.requestCount++;

@@ -6,6 +6,8 @@
  * dashes. Whatever is not understood is refused, never ignored.
  */
 
+import { ownCopy } from './http1/octets.ts';
+
 export interface Selector {
   /** Pool name; `default` when the client named none. */
   readonly pool: string;
@@ -75,7 +77,8 @@ function put(values: Map<string, string>, key: string, raw: string): boolean {
   if (name === undefined || name === null || values.has(name)) return false;
   const value = decodeOnce(raw);
   if (value === null || !STICKY_KEY.test(value)) return false;
-  values.set(name, value);
+  // It may become a sticky key, which lives for a day.
+  values.set(name, ownCopy(value));
   return true;
 }
 

@@ -8,6 +8,7 @@
  * canonical (`127.1`, `0x7f.1` → `127.0.0.1`), or `[IPv6]`, made canonical.
  */
 import { isIPv4, isIPv6 } from 'node:net';
+import { ownCopy } from './octets.ts';
 
 export interface Target {
   /** Lower-case name, dotted IPv4, or IPv6 without brackets. */
@@ -72,7 +73,7 @@ function parsePort(text: string): number {
   return port;
 }
 
-/** The one spelling of a host that we use from here on; null for what is no host. */
+/** The one spelling of a host that we use from here on, which may outlive its head (`ownCopy`); null for what is no host. */
 export function canonicalHost(text: string): string | null {
   if (text.charCodeAt(0) === 0x5b) {
     if (text.charCodeAt(text.length - 1) !== 0x5d) return null;
@@ -83,6 +84,7 @@ export function canonicalHost(text: string): string | null {
   }
   const name = text.charCodeAt(text.length - 1) === 0x2e ? text.slice(0, -1) : text;
   if (!isRegName(name)) return null;
+  // `toLowerCase` copies.
   return endsInNumber(name) ? canonicalIpv4(name) : name.toLowerCase();
 }
 
@@ -114,7 +116,7 @@ function endsInNumber(name: string): boolean {
 }
 
 function canonicalIpv4(name: string): string | null {
-  if (isIPv4(name)) return name;
+  if (isIPv4(name)) return ownCopy(name);
   return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : null;
 }
 

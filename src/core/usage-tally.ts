@@ -7,7 +7,6 @@
  *
  * Invariant: what was added comes out of `take` exactly once.
  */
-import type { Clock } from './clock.ts';
 import type { Route, WorkspaceId } from './model.ts';
 import type { UsageDelta } from './observed.ts';
 
@@ -22,23 +21,18 @@ export type UsageEntry = { -readonly [Field in keyof UsageDelta]: UsageDelta[Fie
 export type UsageSource = Pick<Route, 'poolId' | 'providerId' | 'sessionId'>;
 
 export class UsageTally {
-  readonly #clock: Clock;
   readonly #open = new Map<string, UsageEntry>();
   readonly #closed: UsageEntry[] = [];
   #day = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
 
   /** Entries not reported yet. */
   get size(): number {
     return this.#open.size + this.#closed.length;
   }
 
-  /** The entry that traffic of now belongs to. Ask only with something to add: entries are never all zero. */
-  entryOf(workspaceId: WorkspaceId, source: UsageSource, accountName: string): UsageEntry {
-    const day = Math.floor(this.#clock.nowMs() / DAY_MS);
+  /** The entry for traffic counted at `nowMs`, wall time. Ask only with something to add: entries are never all zero. */
+  entryOf(nowMs: number, workspaceId: WorkspaceId, source: UsageSource, accountName: string): UsageEntry {
+    const day = Math.floor(nowMs / DAY_MS);
     if (day !== this.#day) {
       this.rollOver();
       this.#day = day;

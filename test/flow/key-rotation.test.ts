@@ -14,7 +14,7 @@ import { type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.
 
 const SESSIONS = whole ? 100_000 : full ? 20_000 : 2_000;
 const WORKSPACES = full ? 300 : 30;
-const KILLS = whole ? 50 : full ? 12 : 5;
+const KILLS = whole ? 50 : full ? 12 : 2;
 /** What a kill leaves goes on after the restart, so later kills meet later parts of the same rotation. */
 const LATEST_KILL_MS = 3_000;
 const CLIENTS = 4;

@@ -1,7 +1,11 @@
-/** TLS upstreams that fail in the handshake: always upstream_tls, in time, with nothing left behind. */
+/** TLS upstreams that fail in the handshake: always upstream_tls, in time, with nothing left behind; and ends of good ones. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type GatewayRig, startGatewayRig } from '../helpers/gateway-rig.ts';
-import { converse, eventually, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
+import { makeCertificate } from '../helpers/target.ts';
+import { converse, eventually, RawClient, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
 
 let rig: GatewayRig;
 let upstream: RecordingUpstream;
@@ -33,4 +37,27 @@ test.each([
   expect(upstream.received()).not.toMatch(/HTTP|Basic|a\.test/);
   await eventually('nothing is under way', () => rig.gateway.holdings().inFlight === 0);
   await eventually('upstream too', () => upstream.connections.every(({ socket }) => socket.destroyed));
+});
+
+test.each([
+  ['a tunnel', 'CONNECT a.test:443', ''],
+  ['a body', 'POST http://a.test/', 'Content-Length: 9'],
+])('a client that breaks off %s resets the upstream', async (_, line, field) => {
+  const certificate = await makeCertificate();
+  const known = getCACertificates('default');
+  setDefaultCACertificates([...known, certificate.cert]);
+  const server = createServer(certificate).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  rig.put(1, 1, { endpoint: { scheme: 'https', host: 'localhost', port: (server.address() as AddressInfo).port } });
+  const client = await RawClient.connect(rig.port);
+  client.send(rig.head(line, field === '' ? [] : [field]));
+  const [theirs] = (await once(server, 'secureConnection')) as [TLSSocket];
+  const failed = once(theirs, 'error');
+  theirs.once('data', () => theirs.write('HTTP/1.1 200 OK\r\n\r\n'));
+  await client.until((c) => c.text.includes('\r\n\r\n'));
+  client.socket.resetAndDestroy();
+  expect(await failed).toMatchObject([{ code: 'ECONNRESET' }]);
+  await eventually('nothing is under way', () => rig.gateway.holdings().inFlight === 0);
+  setDefaultCACertificates(known);
+  server.close();
 });

@@ -13,11 +13,10 @@ const source = (n: number) => ({
 });
 
 function setUp() {
-  const time = { now: MIDNIGHT - 1 };
-  const clock = Object.assign(time, { nowMs: () => time.now, monotonicMs: () => time.now });
-  const tally = new UsageTally(clock);
+  const clock = { now: MIDNIGHT - 1 };
+  const tally = new UsageTally();
   const add = (n: number, octets: number, account = ''): void => {
-    tally.entryOf(WORKSPACE, source(n), account).bytesOut += octets;
+    tally.entryOf(clock.now, WORKSPACE, source(n), account).bytesOut += octets;
   };
   const report = () => {
     tally.rollOver();

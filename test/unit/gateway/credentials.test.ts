@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Credentials, isRejection } from '../../../gateway/credentials.ts';
 import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../../../src/core/model.ts';
+import { heapInUse } from '../../helpers/heap.ts';
 
 const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
 
@@ -68,4 +69,20 @@ test('selectors that are refused do not fill the table', () => {
   const { credentials, lookUps } = setUp();
   for (let i = 0; i < 3; i++) expect(credentials.identify('Bearer key', 'nonsense')).toMatchObject({ selector: null });
   expect(lookUps()).toBe(3);
+});
+
+test('what is kept of a client is its credentials and its sticky key, never the head they came in', () => {
+  const { credentials } = setUp();
+  const count = 1_000;
+  const sticky: (string | null)[] = [];
+  const before = heapInUse();
+  for (let i = 0; i < count; i++) {
+    // Cut out of a longer text, as a header's value is.
+    const head = Buffer.from(`Bearer key|session=a-key-of-its-own-${i}|${'x'.repeat(10_000)}`).toString('latin1');
+    const [authorization, selector] = head.split('|');
+    const identity = credentials.identify(authorization!, selector!);
+    if (!isRejection(identity)) sticky.push(identity.selector!.session);
+  }
+  expect(sticky).toHaveLength(count);
+  expect((heapInUse() - before) / count).toBeLessThan(3_000);
 });

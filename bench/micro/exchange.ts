@@ -1,0 +1,137 @@
+/**
+ * What a request costs beside parsing, resolving and sockets: its exchange, from the
+ * head to the end, with and without the ledger that books its traffic and keeps its
+ * record; and what a report of usage costs with 20,000 tunnels under way. What is
+ * drained is checked against what was put in.
+ */
+import { GatewayContext } from '../../gateway/context.ts';
+import { Counters } from '../../gateway/counters.ts';
+import { Credentials } from '../../gateway/credentials.ts';
+import { Deadlines } from '../../gateway/deadlines.ts';
+import { Exchange } from '../../gateway/exchange.ts';
+import { Ledger } from '../../gateway/ledger.ts';
+import { OwnAddresses } from '../../gateway/own-addresses.ts';
+import { UpstreamPool } from '../../gateway/upstream-pool.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { defaultLimits } from '../../src/core/limits.ts';
+import { silentLog } from '../../src/core/log.ts';
+import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../../src/core/model.ts';
+import type { Pool } from '../../src/core/pool-index/pool.ts';
+import { resolve } from '../../src/core/pool-index/resolve.ts';
+import { MAX_REPORT } from '../../src/core/usage-tally.ts';
+import { type MicroOptions, printRows, type Row, rowOf } from '../lib/row.ts';
+import { filledDirectory } from './index-setup.ts';
+
+const SESSIONS = 100_000;
+const BATCH = 20_000;
+const TUNNELS = 20_000;
+const TARGET = { host: 'www.example.test', port: 443, path: '' };
+const KEY: ApiKeyState = {
+  id: '018f8c20-0000-7000-8000-00000000000a' as ApiKeyId,
+  workspaceId: '018f8c20-0000-7000-8000-00000000000b' as WorkspaceId,
+  hash: '',
+  mayUseGateway: true,
+  expiresAtMs: null,
+};
+/** A ledger that does nothing: what remains is the exchange itself. */
+const NO_LEDGER = { begin: () => undefined, finish: () => undefined } as unknown as Ledger;
+
+/** Measures exchanges over 100,000 sessions, and reports. */
+export async function run({ quick }: MicroOptions): Promise<Row[]> {
+  const rounds = quick ? 5 : 15;
+  const [pool] = filledDirectory(SESSIONS, 1).pools;
+  const ledger = new Ledger(systemClock);
+  const booked = await measure(context(ledger), pool!, rounds, ledger);
+  const bare = await measure(context(NO_LEDGER), pool!, rounds, null);
+  return [
+    rowOf('exchange', 'an exchange, booked and recorded', 'ns', booked),
+    rowOf('exchange.bare', 'an exchange without the ledger', 'ns', bare),
+    ...(await measureReports(pool!, quick ? 5 : 15)),
+  ];
+}
+
+function context(ledger: Ledger): GatewayContext {
+  const { directory } = filledDirectory(1, 1);
+  return new GatewayContext({
+    clock: systemClock,
+    log: silentLog,
+    accessLog: false,
+    limits: defaultLimits,
+    directory,
+    credentials: new Credentials(() => undefined, systemClock),
+    counters: new Counters(),
+    deadlines: new Deadlines(),
+    upstreams: new UpstreamPool(defaultLimits, systemClock),
+    ownAddresses: new OwnAddresses(),
+    ledger,
+    resolveSeconds: new Map(),
+    idPrefix: '00000000',
+  });
+}
+
+function begin(shared: GatewayContext, pool: Pool): Exchange {
+  const exchange = new Exchange(shared, 'connect', 'CONNECT', TARGET, '127.0.0.1:50000');
+  exchange.key = KEY;
+  exchange.poolId = pool.state.id;
+  exchange.pool = shared.counters.pool(pool.state);
+  exchange.place(resolve(pool, null)!);
+  exchange.beginDial();
+  exchange.endDial();
+  return exchange;
+}
+
+/** ns for each exchange, by round; the ledger is drained between rounds, as once a second in life. */
+async function measure(shared: GatewayContext, pool: Pool, rounds: number, ledger: Ledger | null): Promise<number[]> {
+  const values: number[] = [];
+  for (let round = -2; round < rounds; round++) {
+    const start = performance.now();
+    for (let i = 0; i < BATCH; i++) {
+      const exchange = begin(shared, pool);
+      exchange.bytesOut += 100;
+      exchange.bytesIn += 2_000;
+      exchange.finish(null);
+    }
+    if (round >= 0) values.push(((performance.now() - start) * 1e6) / BATCH);
+    if (ledger !== null) await drain(ledger, BATCH);
+  }
+  return values;
+}
+
+/** A walk over tunnels of which none, and of which each, moved since the last; the pages of the report are its part. */
+async function measureReports(pool: Pool, rounds: number): Promise<Row[]> {
+  const ledger = new Ledger(systemClock);
+  const shared = context(ledger);
+  const tunnels = Array.from({ length: TUNNELS }, () => begin(shared, pool));
+  const idle: number[] = [];
+  const busy: number[] = [];
+  for (let round = -2; round < rounds; round++) {
+    for (const tunnel of tunnels) tunnel.bytesIn += 1_000;
+    const [busyMs, idleMs] = [await drain(ledger, 0), await drain(ledger, 0)];
+    if (round < 0) continue;
+    busy.push(busyMs);
+    idle.push(idleMs);
+  }
+  for (const tunnel of tunnels) tunnel.finish(null);
+  await drain(ledger, TUNNELS);
+  return [
+    rowOf('report.busy', 'a report, 20,000 tunnels that moved', 'ms', busy),
+    rowOf('report.idle', 'a report, 20,000 idle tunnels', 'ms', idle),
+  ];
+}
+
+/** Takes a whole report, in ms; it must count `requests`. */
+async function drain(ledger: Ledger, requests: number): Promise<number> {
+  const start = performance.now();
+  let counted = 0;
+  for (let more = true; more; ) {
+    const page = await ledger.drainUsage();
+    for (const { requestCount } of page) counted += requestCount;
+    more = page.length === MAX_REPORT;
+  }
+  const ms = performance.now() - start;
+  if (counted !== requests) throw new Error(`${requests} requests were made, ${counted} booked`);
+  return ms;
+}
+
+if (import.meta.main)
+  printRows(await run({ quick: process.argv.includes('--quick') }), process.argv.includes('--json'));
