@@ -3,18 +3,22 @@ import { type MicroOptions, type Row, rowOf } from '../lib/row.ts';
 import { quantile } from '../lib/statistics.ts';
 import { BenchProduct, sessionRows } from './product.ts';
 
+/** Pools that a first start makes, which have their series too: of 1,000 in all, none is left without. */
+const POOLS_OF_A_START = 2;
+
 export async function run({ quick }: MicroOptions): Promise<Row[]> {
   const [pools, rounds, scrapes] = quick ? [100, 2, 10] : [1_000, 5, 20];
   const product = new BenchProduct();
   try {
     await product.start();
     const { providerId } = product.bootstrap;
-    for (let n = 0; n < pools; n++) {
+    const added = pools - POOLS_OF_A_START;
+    for (let n = 0; n < added; n++) {
       const { pool } = await product.proxies<{ pool: { id: string } }>('CreatePool', { name: `pool${n}` });
       await product.proxies('BulkCreateSessions', { poolId: pool.id, providerId, sessions: sessionRows('one', 1) });
     }
     const page = await product.scrape();
-    for (const n of [0, pools - 1]) {
+    for (const n of [0, added - 1]) {
       if (!page.includes(`pool="pool${n}"`)) throw new Error(`pool${n} has no series on the page`);
     }
     const medians: number[] = [];
