@@ -4,7 +4,7 @@ import { openStore } from '../../control/store/database.ts';
 import { insertProvider, loadProvider } from '../../control/store/providers.ts';
 import type { PoolId, ProviderId, WorkspaceId } from '../../src/core/model.ts';
 import { type ControlRig, startControlRig, staticSession } from '../helpers/control-rig.ts';
-import { providerRecord } from '../unit/control/store/store-rig.ts';
+import { providerRecord } from '../helpers/store-rig.ts';
 
 const API = 'proxies.v1.Proxies';
 let rig: ControlRig;

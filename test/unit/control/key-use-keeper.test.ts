@@ -6,7 +6,7 @@ import { type ApiKeyRecord, insertApiKey, loadApiKey, softDeleteApiKey } from '.
 import type { Store } from '../../../control/store/database.ts';
 import { type Logger, silentLog } from '../../../src/core/log.ts';
 import type { ApiKeyId } from '../../../src/core/model.ts';
-import { freshStore, newId, tenant } from './store/store-rig.ts';
+import { freshStore, newId, tenant } from '../../helpers/store-rig.ts';
 
 /** A keeper over a real store with so many keys `k0`, `k1`, …; `refuse` makes its writes fail. */
 async function rig(keyCount: number) {

@@ -6,7 +6,7 @@ import { createPublisher } from '../../../control/publisher.ts';
 import type { Store } from '../../../control/store/database.ts';
 import { countWorkspaces, insertWorkspace } from '../../../control/store/workspaces.ts';
 import { systemClock } from '../../../src/core/clock.ts';
-import { freshStore, newId, workspaceRecord } from './store/store-rig.ts';
+import { freshStore, newId, workspaceRecord } from '../../helpers/store-rig.ts';
 
 /** A call on a real store, and the hand that ends it. */
 async function startCall() {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createSealCounter } from '../../../control/seal-counter.ts';
 import { addSeals, insertWorkspaceKey } from '../../../control/store/workspace-keys.ts';
 import { silentLog } from '../../../src/core/log.ts';
-import { freshStore, tenant } from './store/store-rig.ts';
+import { freshStore, tenant } from '../../helpers/store-rig.ts';
 
 test('seals are summed by key over restarts, and the log says when it is time to rotate', async () => {
   const store = await freshStore();

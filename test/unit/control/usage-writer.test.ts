@@ -6,7 +6,7 @@ import { startUsageWriter } from '../../../control/usage-writer.ts';
 import { type Logger, silentLog } from '../../../src/core/log.ts';
 import type { UsageDelta } from '../../../src/core/observed.ts';
 import { MAX_REPORT } from '../../../src/core/usage-tally.ts';
-import { freshStore, newId } from './store/store-rig.ts';
+import { freshStore, newId } from '../../helpers/store-rig.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });

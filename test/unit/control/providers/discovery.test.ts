@@ -12,7 +12,7 @@ import {
 } from '../../../../control/providers/discovery-state.ts';
 import { patiently } from '../../../../control/providers/patience.ts';
 import { VendorError } from '../../../../control/providers/vendor-error.ts';
-import { providerRecord } from '../store/store-rig.ts';
+import { providerRecord } from '../../../helpers/store-rig.ts';
 
 const HOUR_MS = 3_600_000;
 const COUNTS = { found: 9, created: 5, updated: 1, disabled: 2, enabled: 3 };

@@ -12,8 +12,8 @@ import { Secret } from '../../../../control/secrets/secret.ts';
 import { builtInSource } from '../../../../control/services/provider-source.ts';
 import { compileRoute } from '../../../../src/core/pool-index/route.ts';
 import { fillTemplate } from '../../../../src/core/template.ts';
+import { providerRecord } from '../../../helpers/store-rig.ts';
 import { session } from '../../core/pool-index/fixture.ts';
-import { providerRecord } from '../store/store-rig.ts';
 
 /** What a vendor takes as `username:password`, parameters included, for the account `acme` with the password `pw`. */
 const GRAMMARS: Readonly<Record<string, RegExp>> = {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { loadMasterKey, type MasterKey } from '../../../../control/secrets/master-key.ts';
 import type { WorkspaceId } from '../../../../src/core/model.ts';
-import { newId, tempDir } from '../store/store-rig.ts';
+import { newId, tempDir } from '../../../helpers/store-rig.ts';
 
 /** A master key given by value. */
 export function keyByValue(value = randomBytes(32)): MasterKey {

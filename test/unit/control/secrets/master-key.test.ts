@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadMasterKey } from '../../../../control/secrets/master-key.ts';
-import { tempDir } from '../store/store-rig.ts';
+import { tempDir } from '../../../helpers/store-rig.ts';
 import { keyInFile, newWorkspaceId } from './key-rig.ts';
 
 const bytes32 = randomBytes(32).toString('base64');

@@ -19,7 +19,7 @@ import { insertWorkspace } from '../../../../control/store/workspaces.ts';
 import { systemClock } from '../../../../src/core/clock.ts';
 import { silentLog } from '../../../../src/core/log.ts';
 import type { WorkspaceId } from '../../../../src/core/model.ts';
-import { freshStore, tempDir, workspaceRecord } from '../store/store-rig.ts';
+import { freshStore, tempDir, workspaceRecord } from '../../../helpers/store-rig.ts';
 
 const refused = (kind: string) => ({ name: 'SecretError', kind });
 

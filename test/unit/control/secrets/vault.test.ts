@@ -14,7 +14,7 @@ import {
   rewrapWorkspaceKey,
 } from '../../../../control/store/workspace-keys.ts';
 import { systemClock } from '../../../../src/core/clock.ts';
-import { freshStore, newId, noPause, tempDir, tenant } from '../store/store-rig.ts';
+import { freshStore, newId, noPause, tempDir, tenant } from '../../../helpers/store-rig.ts';
 import { keyByValue, keyInFile } from './key-rig.ts';
 
 const endpoint = { scheme: 'http', host: '203.0.113.7', port: 8080 } as const;

@@ -17,7 +17,7 @@ import { openStore, type Store } from '../../../../control/store/database.ts';
 import { insertPool } from '../../../../control/store/pools.ts';
 import { insertSession, type SessionRecord, softDeleteSession } from '../../../../control/store/sessions.ts';
 import type { AssignmentId } from '../../../../src/core/model.ts';
-import { freshStore, newId, noPause, poolRecord, tempDir, tenant } from './store-rig.ts';
+import { freshStore, newId, noPause, poolRecord, tempDir, tenant } from '../../../helpers/store-rig.ts';
 
 /** A tenant with sessions of the given tokens, and a maker of assignments to them. */
 async function bindable(store: Store, tokens: readonly string[]) {

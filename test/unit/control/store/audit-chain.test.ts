@@ -9,7 +9,7 @@ import { openStore, type Store } from '../../../../control/store/database.ts';
 import { createTables } from '../../../../control/store/migrations/0001-tables.ts';
 import type { Schema } from '../../../../control/store/schema.ts';
 import type { WorkspaceId } from '../../../../src/core/model.ts';
-import { freshStore, newId, tempDir } from './store-rig.ts';
+import { freshStore, newId, tempDir } from '../../../helpers/store-rig.ts';
 
 const WORKSPACE = newId<WorkspaceId>();
 

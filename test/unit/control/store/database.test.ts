@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../../control/store/database.ts';
 import { SCHEMA_VERSION } from '../../../../control/store/migrate.ts';
 import { countWorkspaces, insertWorkspace, loadLiveWorkspaces } from '../../../../control/store/workspaces.ts';
-import { freshStore, tempDir, workspaceRecord } from './store-rig.ts';
+import { freshStore, tempDir, workspaceRecord } from '../../../helpers/store-rig.ts';
 
 const DATABASE = new URL('../../../../control/store/database.ts', import.meta.url).href;
 const WORKSPACES = new URL('../../../../control/store/workspaces.ts', import.meta.url).href;

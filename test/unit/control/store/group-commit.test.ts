@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../../control/store/database.ts';
 import { countWorkspaces, insertWorkspace, loadLiveWorkspaces } from '../../../../control/store/workspaces.ts';
-import { freshStore, tempDir, workspaceRecord } from './store-rig.ts';
+import { freshStore, tempDir, workspaceRecord } from '../../../helpers/store-rig.ts';
 
 describe('writes that wait together', () => {
   test('share a commit, run in order of call, and see those before them', async () => {

@@ -28,7 +28,7 @@ import {
   softDeleteSession,
 } from '../../../../control/store/sessions.ts';
 import type { PoolId, ProviderId } from '../../../../src/core/model.ts';
-import { freshStore, newId, noPause, providerRecord, tempDir, tenant } from './store-rig.ts';
+import { freshStore, newId, noPause, providerRecord, tempDir, tenant } from '../../../helpers/store-rig.ts';
 
 /** Collects the pages of a list. */
 async function walk<Id>(page: (afterId: Id | null) => Promise<readonly Id[]>): Promise<Id[]> {

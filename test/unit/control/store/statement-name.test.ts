@@ -5,7 +5,7 @@ import { openStore } from '../../../../control/store/database.ts';
 import { statementName } from '../../../../control/store/statement-name.ts';
 import { insertWorkspace } from '../../../../control/store/workspaces.ts';
 import { emptySnapshot } from '../../../helpers/control-rig.ts';
-import { tempDir, workspaceRecord } from './store-rig.ts';
+import { tempDir, workspaceRecord } from '../../../helpers/store-rig.ts';
 
 test.each([
   ['select "id" from "sessions" where "pool_id" = (select id from "pools" where id = ?)', 'select sessions'],

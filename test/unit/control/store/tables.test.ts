@@ -31,7 +31,7 @@ import {
   loadWorkspace,
 } from '../../../../control/store/workspaces.ts';
 import type { WorkspaceId } from '../../../../src/core/model.ts';
-import { freshStore, newId, poolRecord, providerRecord, tenant, workspaceRecord } from './store-rig.ts';
+import { freshStore, newId, poolRecord, providerRecord, tenant, workspaceRecord } from '../../../helpers/store-rig.ts';
 
 describe('workspaces', () => {
   test('come back as they were put in, live ones only', async () => {

@@ -11,7 +11,7 @@ import {
   walkUsage,
 } from '../../../../control/store/usage.ts';
 import type { UsageDelta } from '../../../../src/core/observed.ts';
-import { freshStore, newId, noPause } from './store-rig.ts';
+import { freshStore, newId, noPause } from '../../../helpers/store-rig.ts';
 
 const NOBODY = { sessionId: null, accountName: null, poolId: null, providerId: null };
 const EVER: UsageWalk = { after: null, startDay: 0, endDay: 100_000, limit: 1_000 };

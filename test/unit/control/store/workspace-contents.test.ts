@@ -11,7 +11,7 @@ import { insertSessions } from '../../../../control/store/session-bulk.ts';
 import { uuidToBlob } from '../../../../control/store/uuid-blob.ts';
 import { softDeleteContents } from '../../../../control/store/workspace-contents.ts';
 import type { ApiKeyId, WorkspaceId } from '../../../../src/core/model.ts';
-import { freshStore, newId, noPause, tenant } from './store-rig.ts';
+import { freshStore, newId, noPause, tenant } from '../../../helpers/store-rig.ts';
 
 const SESSIONS = 520;
 

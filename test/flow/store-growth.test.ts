@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { openStore, type Store } from '../../../../control/store/database.ts';
-import { insertSessions } from '../../../../control/store/session-bulk.ts';
-import { insertSession, listSessionIds, softDeleteSession } from '../../../../control/store/sessions.ts';
-import type { SessionId } from '../../../../src/core/model.ts';
-import { full } from '../../../helpers/full.ts';
-import { newId, tempDir, tenant } from './store-rig.ts';
+import { openStore, type Store } from '../../control/store/database.ts';
+import { insertSessions } from '../../control/store/session-bulk.ts';
+import { insertSession, listSessionIds, softDeleteSession } from '../../control/store/sessions.ts';
+import type { SessionId } from '../../src/core/model.ts';
+import { full } from '../helpers/full.ts';
+import { newId, tempDir, tenant } from '../helpers/store-rig.ts';
 
 const MANY = full ? 100_000 : 10_000;
 /** Far above noise, far below what a scan of the table would cost. */

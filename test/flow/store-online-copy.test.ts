@@ -2,13 +2,13 @@ import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { checkCopy } from '../../../../control/store/copy-check.ts';
-import { openStore, type Store } from '../../../../control/store/database.ts';
-import { copyPathOf } from '../../../../control/store/database-file.ts';
-import { insertSessions } from '../../../../control/store/session-bulk.ts';
-import { countLiveSessions } from '../../../../control/store/sessions.ts';
-import { countWorkspaces, insertWorkspace } from '../../../../control/store/workspaces.ts';
-import { freshStore, tempDir, tenant, workspaceRecord } from './store-rig.ts';
+import { checkCopy } from '../../control/store/copy-check.ts';
+import { openStore, type Store } from '../../control/store/database.ts';
+import { copyPathOf } from '../../control/store/database-file.ts';
+import { insertSessions } from '../../control/store/session-bulk.ts';
+import { countLiveSessions } from '../../control/store/sessions.ts';
+import { countWorkspaces, insertWorkspace } from '../../control/store/workspaces.ts';
+import { freshStore, tempDir, tenant, workspaceRecord } from '../helpers/store-rig.ts';
 
 const never = new AbortController().signal;
 

@@ -6,16 +6,16 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openStore } from '../../../../control/store/database.ts';
-import { SCHEMA_VERSION } from '../../../../control/store/migrate.ts';
-import type { SessionState } from '../../../../src/core/model.ts';
-import { startControlRig } from '../../../helpers/control-rig.ts';
-import { full } from '../../../helpers/full.ts';
-import { tempDir } from './store-rig.ts';
+import { openStore } from '../../control/store/database.ts';
+import { SCHEMA_VERSION } from '../../control/store/migrate.ts';
+import type { SessionState } from '../../src/core/model.ts';
+import { startControlRig } from '../helpers/control-rig.ts';
+import { full } from '../helpers/full.ts';
+import { tempDir } from '../helpers/store-rig.ts';
 
-const FIXTURE = readFileSync(new URL('../../../fixtures/schema-1.sql', import.meta.url), 'utf8');
+const FIXTURE = readFileSync(new URL('../fixtures/schema-1.sql', import.meta.url), 'utf8');
 const FIXTURE_KEY = `sp_live_${'ab'.repeat(16)}`;
-const DATABASE = new URL('../../../../control/store/database.ts', import.meta.url).href;
+const DATABASE = new URL('../../control/store/database.ts', import.meta.url).href;
 
 /** A database file as schema 1 left it. */
 function schemaOne(directory = tempDir()): string {

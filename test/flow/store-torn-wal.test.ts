@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { openStore } from '../../../../control/store/database.ts';
-import { countWorkspaces, insertWorkspace } from '../../../../control/store/workspaces.ts';
-import type { WorkspaceId } from '../../../../src/core/model.ts';
-import { full } from '../../../helpers/full.ts';
-import { tempDir, workspaceRecord } from './store-rig.ts';
+import { openStore } from '../../control/store/database.ts';
+import { countWorkspaces, insertWorkspace } from '../../control/store/workspaces.ts';
+import type { WorkspaceId } from '../../src/core/model.ts';
+import { full } from '../helpers/full.ts';
+import { tempDir, workspaceRecord } from '../helpers/store-rig.ts';
 
 /** Few enough for all of them to be in the WAL: SQLite checkpoints every 1,000 frames. */
 const COMMITS = 60;
