@@ -5,17 +5,15 @@
  * Invariant: when it resolves, the change is on disk and seen by the gateway's next request.
  */
 import type { Transaction } from 'kysely';
-import type { Change, WorkspaceId } from '../src/core/model.ts';
+import type { WorkspaceId } from '../src/core/model.ts';
 import type { Plane } from './call.ts';
-import type { Slot } from './publisher.ts';
 import { appendAuditEvent } from './store/audit-events.ts';
 import type { Schema } from './store/schema.ts';
+import { type Published, writeAndPublish } from './write-and-publish.ts';
 
 /** What a transaction did; `count` 0 leaves no audit row. */
-export interface BackgroundEffect<T> {
+export interface BackgroundEffect<T> extends Published {
   readonly answer: T;
-  /** What the gateway must see, in order. */
-  readonly changes: readonly Change[];
   readonly workspaceId: WorkspaceId;
   readonly objectId: string;
   /** How many objects changed. */
@@ -28,29 +26,20 @@ export async function writeInBackground<T>(
   method: string,
   work: (tx: Transaction<Schema>) => Promise<BackgroundEffect<T>>,
 ): Promise<T> {
-  let slot: Slot | null = null;
-  let effect: BackgroundEffect<T>;
-  try {
-    effect = await plane.store.write(async (tx) => {
-      const done = await work(tx);
-      if (done.count > 0) {
-        await appendAuditEvent(tx, {
-          atMs: plane.clock.nowMs(),
-          workspaceId: done.workspaceId,
-          actorKeyId: null,
-          method,
-          objectId: done.objectId,
-          outcome: 'ok',
-          count: done.count,
-        });
-      }
-      slot = plane.publisher.reserve();
-      return done;
-    });
-  } catch (error) {
-    (slot as Slot | null)?.drop();
-    throw error;
-  }
-  await (slot as Slot | null)?.publish(effect.changes);
-  return effect.answer;
+  const done = await writeAndPublish(plane, async (tx) => {
+    const effect = await work(tx);
+    if (effect.count > 0) {
+      await appendAuditEvent(tx, {
+        atMs: plane.clock.nowMs(),
+        workspaceId: effect.workspaceId,
+        actorKeyId: null,
+        method,
+        objectId: effect.objectId,
+        outcome: 'ok',
+        count: effect.count,
+      });
+    }
+    return effect;
+  });
+  return done.answer;
 }

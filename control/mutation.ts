@@ -6,19 +6,17 @@
  * one row, and seen by the gateway's next request.
  */
 import type { Transaction } from 'kysely';
-import type { Change, WorkspaceId } from '../src/core/model.ts';
+import type { WorkspaceId } from '../src/core/model.ts';
 import type { AuditFields } from './audit-diff.ts';
 import { type Call, checkpoint, type Plane } from './call.ts';
 import { notFound } from './domain-error.ts';
-import type { Slot } from './publisher.ts';
 import { appendAuditEvent } from './store/audit-events.ts';
 import type { Schema } from './store/schema.ts';
+import { type Published, writeAndPublish } from './write-and-publish.ts';
 
 /** What a transaction did. */
-export interface Effect<T> {
+export interface Effect<T> extends Published {
   readonly answer: T;
-  /** What the gateway must see, in order. */
-  readonly changes: readonly Change[];
   /** null for what concerns no single workspace, such as the master key: its row stands under the caller's. */
   readonly workspaceId: WorkspaceId | null;
   /** null for calls on many objects. */
@@ -39,38 +37,33 @@ export async function mutate<T>(
   call: Call,
   work: (tx: Transaction<Schema>) => Promise<Effect<T>>,
 ): Promise<T> {
-  let slot: Slot | null = null;
-  let effect: Effect<T>;
-  try {
-    effect = await plane.store.write(async (tx) => {
+  const done = await writeAndPublish(
+    plane,
+    async (tx) => {
       // It may have waited for its turn longer than its client did.
       checkpoint(call);
       refuseIfDeleted(plane, call);
-      const done = await work(tx);
+      const effect = await work(tx);
       checkpoint(call);
       await appendAuditEvent(tx, {
         atMs: plane.clock.nowMs(),
-        workspaceId: done.workspaceId ?? call.caller.workspaceId,
+        workspaceId: effect.workspaceId ?? call.caller.workspaceId,
         actorKeyId: call.caller.keyId,
         method: call.method,
-        objectId: done.objectId,
+        objectId: effect.objectId,
         outcome: 'ok',
-        count: done.count,
-        before: done.before ?? null,
-        after: done.after ?? null,
+        count: effect.count,
+        before: effect.before ?? null,
+        after: effect.after ?? null,
       });
-      slot = plane.publisher.reserve();
-      return done;
-    });
-  } catch (error) {
-    (slot as Slot | null)?.drop();
-    throw error;
-  }
-  call.audited = true;
-  // Side by side: whatever becomes of the own tables, the gateway must see what is on disk.
-  const updateOwn = async () => effect.committed?.();
-  await Promise.all([updateOwn(), (slot as Slot | null)?.publish(effect.changes)]);
-  return effect.answer;
+      return effect;
+    },
+    (effect) => {
+      call.audited = true;
+      return effect.committed?.();
+    },
+  );
+  return done.answer;
 }
 
 /** While the call waited for its turn, its workspace may have been deleted: nothing may come to life in there again. */

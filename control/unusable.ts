@@ -13,12 +13,12 @@ import { FIELD } from '../src/core/log.ts';
 import type { Change, SessionId, WorkspaceId } from '../src/core/model.ts';
 import type { Plane } from './call.ts';
 import { providerPut } from './convert/providers.ts';
-import type { Slot } from './publisher.ts';
 import { appendAuditEvent } from './store/audit-events.ts';
 import { loadProvider, type ProviderRecord } from './store/providers.ts';
 import type { Schema } from './store/schema.ts';
 import { listSealedRows, markAllUnusable, markUnusable, type SealedTable } from './store/sealed-rows.ts';
 import { loadSession } from './store/sessions.ts';
+import { writeAndPublish } from './write-and-publish.ts';
 
 export type UnusablePlane = Pick<Plane, 'store' | 'publisher' | 'clock' | 'log'>;
 
@@ -62,7 +62,7 @@ export async function reportUnusable(
       });
       told.push(row);
     }
-    return changes;
+    return { changes };
   });
   for (const { id, workspaceId, reason } of told) {
     const fields = { [FIELD.objectId]: id, [FIELD.workspaceId]: workspaceId, [FIELD.error]: reason };
@@ -80,7 +80,7 @@ export async function reportUnusableWorkspace(
   let marked = 0;
   await writeAndPublish(plane, async (tx) => {
     for (const table of ['sessions', 'providers'] as const) marked += await markWorkspace(tx, table, workspaceId);
-    if (marked === 0) return [];
+    if (marked === 0) return { changes: [] };
     await appendAuditEvent(tx, {
       atMs: plane.clock.nowMs(),
       workspaceId,
@@ -90,7 +90,7 @@ export async function reportUnusableWorkspace(
       outcome: reason,
       count: marked,
     });
-    return [];
+    return { changes: [] };
   });
   if (marked === 0) return;
   const fields = { [FIELD.workspaceId]: workspaceId, [FIELD.error]: reason, count: marked };
@@ -118,22 +118,4 @@ async function withdrawal(tx: Transaction<Schema>, table: SealedTable, row: Unus
   }
   const provider = await loadProvider(tx, row.workspaceId, row.id as ProviderRecord['id']);
   return provider === null ? [] : [providerPut(provider, null)];
-}
-
-async function writeAndPublish(
-  plane: UnusablePlane,
-  work: (tx: Transaction<Schema>) => Promise<readonly Change[]>,
-): Promise<void> {
-  let slot: Slot | null = null;
-  try {
-    const changes = await plane.store.write(async (tx) => {
-      const done = await work(tx);
-      slot = plane.publisher.reserve();
-      return done;
-    });
-    await (slot as Slot | null)?.publish(changes);
-  } catch (error) {
-    (slot as Slot | null)?.drop();
-    throw error;
-  }
 }
