@@ -87,46 +87,67 @@ export interface RegistryMetric {
 
 interface PrintedValue {
   readonly metricName: string;
+  /** What differs within one histogram. */
   readonly labels: Readonly<Record<string, string | number>>;
+  /** Everything else: the registry keeps the text of an object that it has seen, and most series stay. */
+  readonly sharedLabels: Labels;
   readonly value: number;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+const NONE: Labels = Object.freeze({});
+
+/** One object for each set of label values, as often as it is asked for; as many as the label cap lets through. */
+function createLabelSets(names: readonly string[]): (values: readonly string[]) => Labels {
+  const known = new Map<string, Labels>();
+  return (values) => {
+    const key = values.join('\0');
+    let labels = known.get(key);
+    if (labels === undefined) {
+      labels = Object.fromEntries(names.map((name, i) => [name, values[i] ?? '']));
+      known.set(key, labels);
+    }
+    return labels;
+  };
 }
 
 /** One registry metric a row; `current` answers the snapshot of the scrape under way. */
 export function gatewayMetrics(current: () => GatewaySnapshot, cap: LabelCap): RegistryMetric[] {
-  return ROWS.map(({ name, help, type, labels, read }) => ({
-    name,
-    help,
-    type,
-    aggregator: 'sum',
-    async get() {
-      const values = cap(labels, read(current())).flatMap((sample) => {
-        const named = Object.fromEntries(labels.map((label, i) => [label, sample.labels[i] ?? '']));
-        return 'histogram' in sample
-          ? printHistogram(name, named, sample.histogram)
-          : [{ metricName: name, labels: named, value: sample.value }];
-      });
-      return { name, help, type, aggregator: 'sum', values };
-    },
-  }));
+  return ROWS.map(({ name, help, type, labels, read }) => {
+    const labelSet = createLabelSets(labels);
+    return {
+      name,
+      help,
+      type,
+      aggregator: 'sum',
+      async get() {
+        const values = cap(labels, read(current())).flatMap((sample) => {
+          const sharedLabels = labelSet(sample.labels);
+          return 'histogram' in sample
+            ? printHistogram(name, sharedLabels, sample.histogram)
+            : { metricName: name, labels: NONE, sharedLabels, value: sample.value };
+        });
+        return { name, help, type, aggregator: 'sum', values };
+      },
+    };
+  });
 }
 
 /** Prometheus counts buckets cumulatively; the snapshot does not. */
-function printHistogram(
-  name: string,
-  labels: Readonly<Record<string, string>>,
-  histogram: HistogramSnapshot,
-): PrintedValue[] {
+function printHistogram(name: string, sharedLabels: Labels, histogram: HistogramSnapshot): PrintedValue[] {
   const values: PrintedValue[] = [];
   let cumulative = 0;
   for (const [i, count] of histogram.counts.entries()) {
     cumulative += count;
     values.push({
       metricName: `${name}_bucket`,
-      labels: { le: histogram.bounds[i] ?? '+Inf', ...labels },
+      labels: { le: histogram.bounds[i] ?? '+Inf' },
+      sharedLabels,
       value: cumulative,
     });
   }
-  values.push({ metricName: `${name}_sum`, labels, value: histogram.sum });
-  values.push({ metricName: `${name}_count`, labels, value: cumulative });
+  values.push({ metricName: `${name}_sum`, labels: NONE, sharedLabels, value: histogram.sum });
+  values.push({ metricName: `${name}_count`, labels: NONE, sharedLabels, value: cumulative });
   return values;
 }

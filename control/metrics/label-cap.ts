@@ -17,15 +17,21 @@ export type LabelCap = (
 /** A cap of its own memory; `maxNames` per label. */
 export function createLabelCap(maxNames = 1_000): LabelCap {
   const admitted = new Map([...CAPPED].map((label) => [label, new Set<string>()]));
-  const rename = (label: string, value: string): string => {
+  /** Whether a value keeps its name: always under a label without a bound, else while there is room. */
+  const admit = (label: string, value: string): boolean => {
     const names = admitted.get(label);
-    if (names === undefined || names.has(value)) return value;
-    if (names.size >= maxNames) return OTHER;
+    if (names === undefined || names.has(value)) return true;
+    if (names.size >= maxNames) return false;
     names.add(value);
-    return value;
+    return true;
   };
   return (labels, samples) => {
     if (!labels.some((label) => CAPPED.has(label))) return samples;
+    const admits = (sample: Sample | LabelledHistogram) =>
+      sample.labels.reduce((all, value, i) => admit(labels[i] ?? '', value) && all, true);
+    // The usual case: nothing to rename, so nothing to add up.
+    if (samples.reduce((all, sample) => admits(sample) && all, true)) return samples;
+    const rename = (label: string, value: string) => (admit(label, value) ? value : OTHER);
     const merged = new Map<string, Sample | LabelledHistogram>();
     for (const sample of samples) {
       const renamed = { ...sample, labels: sample.labels.map((value, i) => rename(labels[i] ?? '', value)) };
