@@ -77,7 +77,7 @@ function everyMethod(): string {
         method.methodKind === 'unary'
           ? `const answer: client.${method.output.name} = await sallyport.${name}(${request});`
           : `const answer = await firstOf(sallyport.${name}(${request}, { timeoutMs: 5_000 }));`;
-      const json = `const json: client.ResponseJson['${path}'] = toJson(client.${method.output.name}Schema, answer, { alwaysEmitImplicit: true });`;
+      const json = `const json: client.ResponseJson['${path}'] = toJson(client.${method.output.name}Schema, answer);`;
       const kept = Object.entries(sets).map(([variable, at]) => `keep('${variable}', json, '${at}');`);
       return [
         '{',

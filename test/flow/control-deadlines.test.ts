@@ -57,15 +57,15 @@ test('a write whose deadline passed while it waited for its turn is not there, a
 });
 
 test('a bulk whose deadline passes is undone whole', async () => {
-  const rows = bulkOf('cut', 4_000);
+  const rows = bulkOf('cut', 20_000);
   const cut = await rig.call(BULK, rows, RIG_KEY, within(150));
   expect([cut.status, cut.json.code]).toEqual([504, 'deadline_exceeded']);
   expect(audited(BULK).at(-1)).toBe('deadline_exceeded');
-  expect(await rig.ok(BULK, rows)).toMatchObject({ createdCount: 4_000, existingCount: 0 });
+  expect(await rig.ok(BULK, rows)).toMatchObject({ createdCount: 20_000, existingCount: 0 });
 });
 
 test('a bulk whose client goes away is undone whole, and audited once', async () => {
-  const rows = bulkOf('gone', 4_000);
+  const rows = bulkOf('gone', 20_000);
   const before = audited(BULK).length;
   const gone = AbortSignal.timeout(150);
   const call = fetch(`${rig.url}/${BULK}`, {
@@ -76,7 +76,7 @@ test('a bulk whose client goes away is undone whole, and audited once', async ()
   });
   await expect(call).rejects.toThrow();
   await expect.poll(() => audited(BULK).slice(before)).toEqual(['canceled']);
-  expect(await rig.ok(BULK, rows)).toMatchObject({ createdCount: 4_000, existingCount: 0 });
+  expect(await rig.ok(BULK, rows)).toMatchObject({ createdCount: 20_000, existingCount: 0 });
 });
 
 test('a body that does not come in time is answered at the deadline', async () => {
