@@ -199,7 +199,10 @@ test('secrets in requests that are refused are not repeated', async () => {
   for (const type of ['text/plain', 'application/proto', 'application/grpc', 'application/grpc-web', 'application/x']) {
     const planted = plant(`a password as ${type}`);
     // Found in no form: the scan of all answers sees to that.
-    expect((await post(SESSION, `\n\x20${planted}`, { 'Content-Type': type })).text, type).not.toContain(planted);
+    const { text } = await post(SESSION, `\n\x20${planted}`, { 'Content-Type': type });
+    expect(text, type).not.toContain(planted);
+    // gRPC-Web carries its trailers, with the violated fields once more in base64, in the body.
+    if (type !== 'application/grpc-web') expect(text.length, type).toBeLessThan(500);
   }
   const key = encodeURIComponent(plant('a key in a query', keyShaped));
   for (const page of ['metrics', 'readyz', 'nothing-here']) {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AssignmentState, Change, Route, SessionId } from '../../../../src/core/model.ts';
+import type { AssignmentState, Change, SessionId } from '../../../../src/core/model.ts';
 import { consistentChoice } from '../../../../src/core/pool-index/consistent.ts';
-import type { Directory, RetiredScope } from '../../../../src/core/pool-index/directory.ts';
+import type { Directory } from '../../../../src/core/pool-index/directory.ts';
 import { resolve } from '../../../../src/core/pool-index/resolve.ts';
 import {
   collidingSessions,
@@ -11,6 +11,7 @@ import {
   goneAssignment,
   goneSession,
   leastByHand,
+  listen,
   poolId,
   poolIn,
   poolOf,
@@ -23,14 +24,6 @@ import {
   sessionId,
   WORKSPACE,
 } from './fixture.ts';
-
-/** Records what a directory announces. */
-function listen(directory: Directory): { routes: Route[]; scopes: RetiredScope[] } {
-  const heard = { routes: [] as Route[], scopes: [] as RetiredScope[] };
-  directory.onRouteRetired = (route) => heard.routes.push(route);
-  directory.onScopeRetired = (scope) => heard.scopes.push(scope);
-  return heard;
-}
 
 describe('a route', () => {
   it('is retired exactly when endpoint, credentials or address change, and not when nothing does', () => {

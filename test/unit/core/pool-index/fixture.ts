@@ -8,11 +8,12 @@ import type {
   PoolState,
   ProviderId,
   ProviderState,
+  Route,
   SessionId,
   SessionState,
   WorkspaceId,
 } from '../../../../src/core/model.ts';
-import type { DirectoryOptions } from '../../../../src/core/pool-index/directory.ts';
+import type { DirectoryOptions, RetiredScope } from '../../../../src/core/pool-index/directory.ts';
 import { Directory } from '../../../../src/core/pool-index/directory.ts';
 import { hashText, mix, PUBLIC_KEY } from '../../../../src/core/pool-index/hash.ts';
 import type { Pool } from '../../../../src/core/pool-index/pool.ts';
@@ -168,4 +169,12 @@ export function leastByHand(
     first.count++;
     return first.id;
   });
+}
+
+/** Records what a directory announces. */
+export function listen(directory: Directory): { routes: Route[]; scopes: RetiredScope[] } {
+  const heard = { routes: [] as Route[], scopes: [] as RetiredScope[] };
+  directory.onRouteRetired = (route) => heard.routes.push(route);
+  directory.onScopeRetired = (scope) => heard.scopes.push(scope);
+  return heard;
 }
