@@ -17,7 +17,7 @@ import { Forward, type ForwardClient } from './forward.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-head.ts';
 import { OURSELVES } from './http1/target.ts';
 import { reset } from './reset.ts';
-import { allowed, answerOf } from './respond.ts';
+import { allowed, answerOf, identityLines } from './respond.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
 
 /** The phases between a head and its relay; `server.ts` passes them in. A route's exchange, or the cause it ended with. */
@@ -98,6 +98,10 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     this.#forward = null;
     this.#state = 'closed';
     reset(this.socket);
+  }
+
+  established(exchange: Exchange): string {
+    return `HTTP/1.1 200 Connection established\r\n${identityLines(exchange, null)}\r\n`;
   }
 
   handOver(): Buffer | null {

@@ -1,25 +1,40 @@
 /**
- * Reads an upstream's reply to our CONNECT: skips interim responses, bounds the
- * head, and tells tunnel bytes from reply bytes at any split (E8). Only a 2xx
- * opens the tunnel; of a refusal nothing but its class is used.
+ * The handshake with an `http` or `https` upstream: our CONNECT, and the reader of
+ * its reply, which skips interim responses, bounds the head, and tells tunnel
+ * bytes from reply bytes at any split (E8). Only a 2xx opens the tunnel; of a
+ * refusal nothing but its class is used.
  */
 import type { Cause } from '../src/core/cause.ts';
+import type { Destination } from '../src/core/destinations.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Route } from '../src/core/model.ts';
+import type { Handshake, HandshakeSink } from './handshake.ts';
 import { parseReplyHead } from './http1/reply-head.ts';
+import { authorityOf } from './http1/target.ts';
 
-export class ConnectReply {
-  /** After 'open': octets that came behind the head, the first of the tunnel. */
+export class ConnectReply implements Handshake {
   rest: Buffer | null = null;
   readonly #limits: GatewayLimits;
+  readonly #route: Route;
+  readonly #target: Destination;
   #pending: Buffer | null = null;
   #interim = 0;
 
-  constructor(limits: GatewayLimits) {
+  constructor(limits: GatewayLimits, route: Route, target: Destination) {
     this.#limits = limits;
+    this.#route = route;
+    this.#target = target;
   }
 
-  /** 'open', the cause of a refusal, or null while more is needed. */
+  /** The embedded exit closes without a word when it cannot reach a target. */
+  get unanswered(): Cause {
+    return this.#route.tunnelled ? 'target_unreachable' : 'upstream_reset';
+  }
+
+  begin(sink: HandshakeSink): void {
+    sink.send(connectRequest(authorityOf(this.#target.host, this.#target.port), this.#route.authorization));
+  }
+
   read(chunk: Buffer): 'open' | Cause | null {
     let buffer = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
     for (;;) {
@@ -52,13 +67,8 @@ function verdictOf(status: number): 'open' | Cause {
   return status >= 400 ? 'upstream_denied_target' : 'upstream_protocol';
 }
 
-/** The cause when the connection ended before a reply: the embedded exit closes without a word when it cannot reach a target. */
-export function unanswered(route: Route, cause: Cause): Cause {
-  return route.tunnelled && cause === 'upstream_reset' ? 'target_unreachable' : cause;
-}
-
 /** The CONNECT that we send: built from checked parts, nothing of the client's head in it (K17, K18). */
-export function connectRequest(authority: string, authorization: string | null): string {
+function connectRequest(authority: string, authorization: string | null): string {
   const credential = authorization === null ? '' : `Proxy-Authorization: ${authorization}\r\n`;
   return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${credential}\r\n`;
 }

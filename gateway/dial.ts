@@ -1,25 +1,33 @@
 /**
- * Opening a connection to an upstream, and the connection itself.
+ * Dialling: opening a connection to an upstream, with its TLS and its handshake;
+ * and the connection itself.
  *
- *   dialling ──connect──▶ open ──▶ (owned by an attempt | idle in the pool) ──▶ closed
- *       └────── error, timeout, refusal ──────────────────────────────────────▶ closed
+ *   connecting ──▶ (TLS) ──▶ handshake ──▶ open ──▶ (owned by an attempt | idle in the pool) ──▶ closed
+ *       └──────────────────────┴─ error, timeout, refusal ──────────────────────────────────▶ closed
  *
- * An `UpstreamConnection` belongs to one route for its whole life and has one
- * owner at a time, which gets its events. Its socket has an error listener and a
- * deadline from the tick it exists (E25).
+ * An `UpstreamConnection` belongs to one route, and to one target if it is tunnelled
+ * there, for its whole life; it has one owner at a time, which gets its events. Its
+ * socket has an error listener and a deadline from the tick it exists (E25).
  */
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Cause } from '../src/core/cause.ts';
+import type { Destination } from '../src/core/destinations.ts';
 import type { Route } from '../src/core/model.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
+import { type Handshake, startHandshake } from './handshake.ts';
+import { authorityOf } from './http1/target.ts';
 import { reset, resetTls } from './reset.ts';
 
 /** Who gets the events of an upstream connection. */
 export interface UpstreamOwner {
-  /** The connection is open; for `https` upstreams its TLS handshake is done too. */
-  onOpen(connection: UpstreamConnection): void;
+  /** TCP, and TLS where there is any, is up; what follows is the handshake. */
+  onConnected(connection: UpstreamConnection): void;
+  /** So many octets of a handshake were written. */
+  onHandshake(octets: number): void;
+  /** It may be used. `early`: what a tunnel's target said before it was asked, or null. */
+  onOpen(connection: UpstreamConnection, early: Buffer | null): void;
   onData(chunk: Buffer, connection: UpstreamConnection): void;
   /** The kernel took what was written: writing may go on. */
   onDrain(connection: UpstreamConnection): void;
@@ -31,6 +39,8 @@ export interface UpstreamOwner {
 
 /** Owner of a connection that nobody listens to any more. */
 export const NOBODY: UpstreamOwner = {
+  onConnected: () => undefined,
+  onHandshake: () => undefined,
   onOpen: () => undefined,
   onData: () => undefined,
   onDrain: () => undefined,
@@ -41,8 +51,9 @@ export const NOBODY: UpstreamOwner = {
 export class UpstreamConnection {
   readonly route: Route;
   readonly socket: Socket;
-  /** CONNECT target that this connection is tunnelled to; null: it speaks to the upstream itself. */
+  /** `host:port` that this connection is tunnelled to; null: it speaks to the upstream itself. */
   readonly tunnelTo: string | null;
+  readonly #limits: GatewayContext['limits'];
   /** The TCP socket: `socket` itself, or what carries its TLS. */
   readonly #carrier: Socket;
   readonly #deadline: Deadline;
@@ -50,15 +61,20 @@ export class UpstreamConnection {
   owner: UpstreamOwner;
   /** Monotonic ms at which it became idle. */
   idleSince = 0;
-  open = false;
+  /** TCP, and TLS where there is any, is up. */
+  connected = false;
   #failure: Cause | null = null;
+  /** Until it is done; null for a connection that is not tunnelled. */
+  #handshake: Handshake | null;
 
-  constructor(context: GatewayContext, route: Route, tunnelTo: string | null, owner: UpstreamOwner) {
+  constructor(context: GatewayContext, route: Route, through: Destination | null, owner: UpstreamOwner) {
     this.route = route;
-    this.tunnelTo = tunnelTo;
+    this.tunnelTo = through === null ? null : authorityOf(through.host, through.port);
+    this.#handshake = through === null ? null : startHandshake(context, route, through);
     this.owner = owner;
     this.#deadline = new Deadline(context.deadlines, () => this.fail(this.#timeoutCause));
     const { limits } = context;
+    this.#limits = limits;
     const tls = route.scheme === 'https';
     const socket = connect({
       host: route.host,
@@ -70,11 +86,7 @@ export class UpstreamConnection {
     this.#deadline.arm(limits.connectTimeoutMs);
     this.#carrier = socket;
     this.socket = tls ? this.#secure(socket, limits.upstreamTlsTimeoutMs) : socket;
-    this.socket.once(tls ? 'secureConnect' : 'connect', () => {
-      this.open = true;
-      this.disarm();
-      this.owner.onOpen(this);
-    });
+    this.socket.once(tls ? 'secureConnect' : 'connect', () => this.#onConnected());
     this.#listen();
   }
 
@@ -111,12 +123,41 @@ export class UpstreamConnection {
     this.socket.destroy();
   }
 
-  readonly #onData = (chunk: Buffer): void => this.owner.onData(chunk, this);
+  #onConnected(): void {
+    this.connected = true;
+    this.owner.onConnected(this);
+    const handshake = this.#handshake;
+    if (handshake === null) return this.#onOpen(null);
+    this.arm(this.#limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
+    handshake.begin({
+      send: (octets) => {
+        this.owner.onHandshake(octets.length);
+        this.socket.write(octets, 'latin1');
+      },
+      fail: (cause) => this.fail(cause),
+    });
+  }
+
+  #onOpen(early: Buffer | null): void {
+    this.#handshake = null;
+    this.disarm();
+    this.owner.onOpen(this, early);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const handshake = this.#handshake;
+    if (handshake === null) return this.owner.onData(chunk, this);
+    const verdict = handshake.read(chunk);
+    if (verdict === null) return;
+    if (verdict === 'open') this.#onOpen(handshake.rest);
+    else this.fail(verdict);
+  };
   readonly #onDrain = (): void => this.owner.onDrain(this);
   readonly #onEnd = (): void => {
-    // Only a handshake can be ended before it is done.
-    if (this.open) this.owner.onEnd(this);
-    else this.fail('upstream_tls');
+    // Only TLS can be ended before it is up.
+    if (!this.connected) this.fail('upstream_tls');
+    else if (this.#handshake !== null) this.fail(this.#handshake.unanswered);
+    else this.owner.onEnd(this);
   };
 
   #secure(raw: Socket, timeoutMs: number): Socket {
@@ -134,12 +175,15 @@ export class UpstreamConnection {
     socket.on('end', this.#onEnd);
     socket.once('close', () => {
       this.#deadline.release();
-      this.owner.onClosed(this.#failure ?? 'upstream_reset', this);
+      this.owner.onClosed(this.#failure ?? this.#handshake?.unanswered ?? 'upstream_reset', this);
     });
   }
 
   #note(error: Error): void {
-    this.#failure ??= causeOf(error as NodeJS.ErrnoException, this.route.scheme === 'https' && !this.open);
+    const cause = causeOf(error as NodeJS.ErrnoException, this.route.scheme === 'https' && !this.connected);
+    // A reset in the middle of a handshake says no more than an end there does.
+    const unanswered = this.connected && cause === 'upstream_reset' ? this.#handshake?.unanswered : undefined;
+    this.#failure ??= unanswered ?? cause;
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * One plain HTTP request, relayed: client → upstream → client.
  *
- *   start ─▶ dial ─▶ (CONNECT, for tunnelled routes) ─▶ send head ─▶ body ⇄ reply ─▶ done
- *     └─ idle connection of the same route ────────────────▲
+ *   start ─▶ dial (tunnelled routes: up to the target) ─▶ send head ─▶ body ⇄ reply ─▶ done
+ *     └─ idle connection of the same route ──────────────▲
  *
  * Writes what it sends from checked parts, copies only end-to-end header lines
  * and body octets. Each direction stops reading while the other side's buffer
@@ -12,7 +12,6 @@
 import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
-import { ConnectReply, connectRequest, unanswered } from './connect-reply.ts';
 import type { GatewayContext } from './context.ts';
 import { NOBODY, UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
@@ -51,7 +50,6 @@ export class Forward implements UpstreamOwner {
   readonly #body: BodyReader;
   readonly #repeatable: boolean;
   #connection: UpstreamConnection | null = null;
-  #connectReply: ConnectReply | null = null;
   #reused = false;
   #sent = false;
   #bodyDone: boolean;
@@ -126,18 +124,22 @@ export class Forward implements UpstreamOwner {
     this.#fail(cause);
   }
 
-  onOpen(connection: UpstreamConnection): void {
-    const { limits } = this.#context;
-    if (connection.tunnelTo === null) return this.#dialled(connection);
-    this.#connectReply = new ConnectReply(limits);
-    const text = connectRequest(connection.tunnelTo, this.#route.authorization);
-    this.#exchange.bytesOut += text.length;
-    connection.socket.write(text, 'latin1');
-    connection.arm(limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
+  onConnected(): void {
+    this.#exchange.dialled();
+  }
+
+  onHandshake(octets: number): void {
+    this.#exchange.bytesOut += octets;
+  }
+
+  onOpen(connection: UpstreamConnection, early: Buffer | null): void {
+    this.#exchange.endDial();
+    // A target that talks before it is asked does not speak HTTP.
+    if (early !== null) return this.#fail('upstream_protocol');
+    this.#send(connection);
   }
 
   onData(chunk: Buffer, connection: UpstreamConnection): void {
-    if (this.#connectReply !== null) return this.#onConnectReply(chunk, connection);
     if (this.#exchange.firstByteAt === -1) this.#onFirstByte();
     // Until the head is whole the first-byte deadline goes on, so that a head that dribbles in is bounded too (U26).
     if (this.#replyBody === null) return this.#readHead(chunk, connection);
@@ -162,31 +164,13 @@ export class Forward implements UpstreamOwner {
       this.#sent = false;
       return this.#dial();
     }
-    if (this.#connectReply !== null) return this.#fail(unanswered(this.#route, cause));
     this.#fail(this.#reply !== null && cause !== 'idle_timeout' ? 'response_truncated' : cause);
   }
 
   #dial(): void {
     this.#exchange.beginDial();
-    const { target } = this.#head;
-    const tunnelTo = this.#route.tunnelled ? authorityOf(target.host, target.port) : null;
-    this.#connection = new UpstreamConnection(this.#context, this.#route, tunnelTo, this);
-  }
-
-  #onConnectReply(chunk: Buffer, connection: UpstreamConnection): void {
-    const verdict = this.#connectReply!.read(chunk);
-    if (verdict === null) return;
-    // A target that talks before it is asked does not speak HTTP.
-    if (verdict === 'open' && this.#connectReply!.rest !== null) return this.#fail('upstream_protocol');
-    if (verdict !== 'open') return this.#fail(verdict);
-    this.#connectReply = null;
-    this.#dialled(connection);
-  }
-
-  #dialled(connection: UpstreamConnection): void {
-    this.#exchange.dialled();
-    this.#exchange.endDial();
-    this.#send(connection);
+    const through = this.#route.tunnelled ? this.#head.target : null;
+    this.#connection = new UpstreamConnection(this.#context, this.#route, through, this);
   }
 
   #send(connection: UpstreamConnection): void {

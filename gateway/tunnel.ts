@@ -1,8 +1,8 @@
 /**
- * One CONNECT: open the upstream, ask it for the target, answer the client,
- * join the two sockets, and account for the tunnel until both are gone.
+ * One tunnel: dial the upstream up to the target, answer the client, join the two
+ * sockets, and account for the tunnel until both are gone.
  *
- *   start ─▶ dial ─▶ ask ─▶ joined ─▶ (half-closed) ─▶ finished
+ *   start ─▶ dial ─▶ joined ─▶ (half-closed) ─▶ finished
  *                └── refused: answered with a cause
  *
  * No client octet goes upstream before its 2xx (E11). Once joined, `relay.ts`
@@ -12,21 +12,21 @@
 import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
-import { ConnectReply, connectRequest, unanswered } from './connect-reply.ts';
 import type { Cuttable, GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
-import { authorityOf, type Target } from './http1/target.ts';
+import type { Target } from './http1/target.ts';
 import { relay } from './relay.ts';
 import { reset } from './reset.ts';
-import { identityLines } from './respond.ts';
 
 /** What a tunnel needs of the client's connection. */
 export interface TunnelClient {
   readonly socket: Socket;
   /** Answers with a cause and ends the connection. */
   refuse(exchange: Exchange, cause: Cause, reusable: boolean): void;
+  /** What tells the client that its tunnel is open: latin1 text, one character an octet. */
+  established(exchange: Exchange): string;
   /** Stops reading the socket; answers the octets that came behind the head (early data), or null. */
   handOver(): Buffer | null;
 }
@@ -41,8 +41,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   readonly #client: TunnelClient;
   readonly #exchange: Exchange;
   readonly #route: Route;
-  readonly #authority: string;
-  readonly #reply: ConnectReply;
+  readonly #target: Target;
   readonly #deadline: Deadline;
   #upstream: UpstreamConnection | null = null;
   #joined = false;
@@ -61,8 +60,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#client = client;
     this.#exchange = exchange;
     this.#route = route;
-    this.#authority = authorityOf(target.host, target.port);
-    this.#reply = new ConnectReply(context.limits);
+    this.#target = target;
     this.#deadline = new Deadline(context.deadlines, () => this.#look());
   }
 
@@ -73,7 +71,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   start(): void {
     this.#exchange.beginDial();
     this.#context.addTunnel(this.#route, this);
-    this.#upstream = new UpstreamConnection(this.#context, this.#route, this.#authority, this);
+    this.#upstream = new UpstreamConnection(this.#context, this.#route, this.#target, this);
   }
 
   cut(cause: 'revoked' | 'draining'): void {
@@ -107,24 +105,22 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#socketClosed();
   }
 
-  onOpen(connection: UpstreamConnection): void {
-    const { clock, limits } = this.#context;
+  onConnected(): void {
     const exchange = this.#exchange;
-    const text = connectRequest(this.#authority, this.#route.authorization);
     exchange.dialled();
     exchange.stage = 'wait';
-    exchange.sentAt = clock.monotonicMs();
-    exchange.bytesOut += text.length;
-    connection.socket.write(text, 'latin1');
-    connection.arm(limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
+    exchange.sentAt = this.#context.clock.monotonicMs();
   }
 
-  onData(chunk: Buffer, connection: UpstreamConnection): void {
-    const verdict = this.#reply.read(chunk);
-    if (verdict === null) return;
-    if (verdict === 'open') this.#join(connection);
-    else this.#refuse(verdict);
+  onHandshake(octets: number): void {
+    this.#exchange.bytesOut += octets;
   }
+
+  onOpen(connection: UpstreamConnection, early: Buffer | null): void {
+    this.#join(connection, early);
+  }
+
+  onData(): void {}
 
   onDrain(): void {}
 
@@ -133,7 +129,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   }
 
   onClosed(cause: Cause, connection: UpstreamConnection): void {
-    if (!this.#joined) return this.#refuse(unanswered(this.#route, cause));
+    if (!this.#joined) return this.#refuse(cause);
     if (!endedWell(connection.socket)) {
       this.#cause ??= cause;
       reset(this.#client.socket);
@@ -141,11 +137,11 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#socketClosed();
   }
 
-  #join(upstream: UpstreamConnection): void {
+  /** `first`: what the target said already. */
+  #join(upstream: UpstreamConnection, first: Buffer | null): void {
     const { clock, limits } = this.#context;
     const exchange = this.#exchange;
     const client = this.#client.socket;
-    upstream.disarm();
     exchange.endDial();
     exchange.firstByteAt = clock.monotonicMs();
     exchange.stage = 'relay';
@@ -154,12 +150,11 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#joined = true;
     const early = this.#client.handOver();
     const socket = upstream.detach();
-    const { rest } = this.#reply;
-    const head = `HTTP/1.1 200 Connection established\r\n${identityLines(exchange, null)}\r\n`;
-    exchange.bytesIn += head.length + (rest?.length ?? 0);
+    const answer = this.#client.established(exchange);
+    exchange.bytesIn += answer.length + (first?.length ?? 0);
     exchange.bytesOut += early?.length ?? 0;
-    client.write(head, 'latin1');
-    if (rest !== null) client.write(rest);
+    client.write(answer, 'latin1');
+    if (first !== null) client.write(first);
     if (early !== null) socket.write(early);
     this.#stops = [
       relay(client, socket, (octets) => {

@@ -81,6 +81,8 @@ export class UpstreamPool implements UpstreamOwner {
   }
 
   // An idle connection that does anything is no longer fit: data nobody asked for, an end, an error.
+  onConnected(): void {}
+  onHandshake(): void {}
   onOpen(): void {}
   onDrain(): void {}
   onData(_chunk: Buffer, connection: UpstreamConnection): void {
