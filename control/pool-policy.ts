@@ -10,6 +10,7 @@
 import { clone, create, fromJsonString, toJsonString } from '@bufbuild/protobuf';
 import { type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { formatDestination, parseDestination } from '../src/core/destinations.ts';
+import type { PoolPolicyState } from '../src/core/model.ts';
 import { type FieldViolation, malformed } from './domain-error.ts';
 import {
   type AutoRotation,
@@ -37,6 +38,7 @@ export const POLICY_FIELDS = [
   'limits',
   'onRevoke',
   'quiet',
+  'via',
 ] as const satisfies (keyof Pool)[];
 
 /** What a request asks for; what is absent is not asked for. */
@@ -73,6 +75,7 @@ function filled(asked: PolicyRequest): Pool {
     limits: limits === undefined ? create(PoolLimitsSchema) : clone(PoolLimitsSchema, limits),
     onRevoke: asked.onRevoke || OnRevoke.CUT,
     ...(asked.quiet === true && { quiet: true }),
+    ...(asked.via === true && { via: true }),
   });
 }
 
@@ -98,6 +101,20 @@ export function defaultPolicy(): string {
 export function policyMessage(policy: string): Pool {
   // Filled in again: a policy stored by an earlier release lacks what came later.
   return filled(fromJsonString(PoolSchema, policy));
+}
+
+/** What the gateway must know of a stored policy. */
+export function gatewayPolicy(policy: string): PoolPolicyState {
+  const { destinations, limits, quiet, via } = policyMessage(policy);
+  return {
+    allow: destinations?.allow ?? [],
+    deny: destinations?.deny ?? [],
+    connectPorts: destinations?.connectPorts ?? [],
+    maxTunnelsPerSession: limits?.maxTunnelsPerSession ?? 0,
+    maxPendingDialsPerSession: limits?.maxPendingDialsPerSession ?? 0,
+    quiet: quiet ?? false,
+    via: via ?? false,
+  };
 }
 
 /**

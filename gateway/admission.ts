@@ -43,7 +43,7 @@ export function admit(context: GatewayContext, head: RequestHead, exchange: Exch
   if (context.draining && exchange.kind === 'connect') return 'draining';
   // Whoever dials it, we would meet ourselves, or our control port (K24).
   if (context.ownAddresses.isOwn(head.target.host, head.target.port)) return 'loop_detected';
-  if (!context.admit(key)) return 'limit_reached';
+  if (!context.caps.admit(key)) return 'limit_reached';
   exchange.admitted = true;
 
   exchange.stage = 'resolve';

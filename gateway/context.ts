@@ -6,8 +6,9 @@ import type { Clock } from '../src/core/clock.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Logger } from '../src/core/log.ts';
 import type { Histogram } from '../src/core/metrics.ts';
-import type { ApiKeyId, ApiKeyState, Route } from '../src/core/model.ts';
+import type { Route } from '../src/core/model.ts';
 import type { Directory } from '../src/core/pool-index/directory.ts';
+import type { Caps } from './caps.ts';
 import type { Counters } from './counters.ts';
 import type { Credentials } from './credentials.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -35,13 +36,13 @@ export class GatewayContext {
   readonly upstreams: UpstreamPool;
   readonly ownAddresses: OwnAddresses;
   readonly ledger: Ledger;
+  readonly caps: Caps;
   /** By outcome; the resolver's latency is the first figure an operator looks at. */
   readonly resolveSeconds: Map<string, Histogram>;
   /** Requests and tunnels under way. */
   inFlight = 0;
   /** Keep-alive answers close, new tunnels are refused. */
   draining = false;
-  readonly #perKey = new Map<ApiKeyId, number>();
   readonly #tunnels = new Map<Route, Set<Cuttable>>();
   readonly #idPrefix: string;
   #lastId = 0;
@@ -58,6 +59,7 @@ export class GatewayContext {
     upstreams: UpstreamPool;
     ownAddresses: OwnAddresses;
     ledger: Ledger;
+    caps: Caps;
     resolveSeconds: Map<string, Histogram>;
     /** Eight random hex digits that tell this run's request ids from another's. */
     idPrefix: string;
@@ -73,26 +75,13 @@ export class GatewayContext {
     this.upstreams = parts.upstreams;
     this.ownAddresses = parts.ownAddresses;
     this.ledger = parts.ledger;
+    this.caps = parts.caps;
     this.resolveSeconds = parts.resolveSeconds;
     this.#idPrefix = parts.idPrefix;
   }
 
   nextRequestId(): string {
     return `${this.#idPrefix}-${(++this.#lastId).toString(16).padStart(8, '0')}`;
-  }
-
-  /** Takes one of the key's slots; false: it has none left. */
-  admit(key: ApiKeyState): boolean {
-    const count = this.#perKey.get(key.id) ?? 0;
-    if (count >= this.limits.maxConnectionsPerKey) return false;
-    this.#perKey.set(key.id, count + 1);
-    return true;
-  }
-
-  release(key: ApiKeyState): void {
-    const count = this.#perKey.get(key.id) ?? 0;
-    if (count > 1) this.#perKey.set(key.id, count - 1);
-    else this.#perKey.delete(key.id);
   }
 
   addTunnel(route: Route, tunnel: Cuttable): void {

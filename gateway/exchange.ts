@@ -110,7 +110,7 @@ export class Exchange implements Linked<Exchange> {
     this.endedAt = context.clock.monotonicMs();
     if (this.#dialling) this.endDial();
     context.inFlight--;
-    if (this.admitted) context.release(this.key!);
+    if (this.admitted) context.caps.release(this.key!);
     const pool = this.pool ?? context.counters.unplaced();
     pool.count(this.kind, outcomeOf(cause));
     pool.bytesIn += this.bytesIn;

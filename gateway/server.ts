@@ -5,7 +5,7 @@
  *   created ─▶ listening ─▶ draining (no accept, keep-alive ends, grace) ─▶ closed
  */
 import { randomBytes } from 'node:crypto';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock } from '../src/core/clock.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
@@ -25,6 +25,7 @@ import type {
 import { Directory, type StickyOverride, type StickyOverrides } from '../src/core/pool-index/directory.ts';
 import { liveStateOf } from '../src/core/pool-index/session-live.ts';
 import { admit } from './admission.ts';
+import { Caps } from './caps.ts';
 import { ClientConnection } from './client-connection.ts';
 import { GatewayContext } from './context.ts';
 import { Counters } from './counters.ts';
@@ -34,12 +35,13 @@ import { Exchange } from './exchange.ts';
 import { LocalExitServer } from './exits/local-exit.ts';
 import { explain } from './explain.ts';
 import { Ledger } from './ledger.ts';
+import { type Entrance, Listeners } from './listeners.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { answerOf } from './respond.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 
 export interface GatewayOptions {
-  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly listen: readonly Entrance[];
   readonly limits: GatewayLimits;
   readonly accessLog: boolean;
   readonly log: Logger;
@@ -76,7 +78,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #context: GatewayContext;
   readonly #exit: LocalExitServer;
-  readonly #servers: Server[] = [];
+  readonly #listeners: Listeners;
   readonly #connections = new Set<ClientConnection>();
   readonly #changes = new Map<Change['kind'], number>();
   readonly #applySeconds = new Histogram(APPLY_BUCKETS);
@@ -87,6 +89,7 @@ export class Gateway {
     this.#options = options;
     this.#context = context;
     this.#exit = exit;
+    this.#listeners = new Listeners(options.log);
     this.#delay = monitorEventLoopDelay({ resolution: DELAY_SAMPLE_MS });
     this.#delay.enable();
     context.directory.onRouteRetired = (route) => context.retire(route);
@@ -116,6 +119,7 @@ export class Gateway {
       upstreams: new UpstreamPool(limits, clock),
       ownAddresses,
       ledger: new Ledger(clock),
+      caps: new Caps(limits),
       resolveSeconds: new Map(),
       idPrefix: random.toString('hex', 8, 12),
     });
@@ -148,16 +152,10 @@ export class Gateway {
   async listen(): Promise<string[]> {
     const urls: string[] = [];
     try {
-      for (const address of this.#options.listen) {
-        const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
-          this.#accept(socket),
-        );
-        server.on('error', (error) => this.#context.log.warn({ error: error.message }, 'listener'));
-        await listenOn(server, address);
-        this.#servers.push(server);
-        const { port, family } = server.address() as AddressInfo;
+      for (const entrance of this.#options.listen) {
+        const { port, url } = await this.#listeners.open(entrance, (socket) => this.#accept(socket, entrance));
         this.guardPort(port);
-        urls.push(`http://${family === 'IPv6' ? `[${address.host}]` : address.host}:${port}`);
+        urls.push(url);
       }
     } catch (error) {
       await this.close();
@@ -279,7 +277,7 @@ export class Gateway {
   /** Stops accepting, lets requests and tunnels go on for the grace, then ends what is left. */
   async drain(graceMs: number): Promise<void> {
     this.announceDrain();
-    this.#stopAccepting();
+    this.#listeners.close();
     for (const connection of this.#connections) connection.close();
     if (await this.#empty(graceMs)) return;
     for (const tunnel of [...this.#context.tunnels()]) tunnel.cut('draining');
@@ -288,7 +286,7 @@ export class Gateway {
 
   /** Cuts everything at once. */
   async close(): Promise<void> {
-    this.#stopAccepting();
+    this.#listeners.close();
     for (const connection of this.#connections) connection.destroy();
     await this.#empty(LAST_WORDS_MS);
     this.#context.upstreams.close();
@@ -302,7 +300,7 @@ export class Gateway {
     if (this.#context.directory.step()) setImmediate(() => this.#clearDropped());
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, _entrance: Entrance): void {
     const context = this.#context;
     if (this.#connections.size >= context.limits.maxClientConnections) {
       socket.on('error', () => undefined); // it is being turned away; nobody waits for the reason
@@ -328,11 +326,6 @@ export class Gateway {
     this.#connections.add(connection);
   }
 
-  #stopAccepting(): void {
-    for (const server of this.#servers) server.close();
-    this.#servers.length = 0;
-  }
-
   /** Waits until no client is connected; false when it took longer than `ms`. */
   #empty(ms: number): Promise<boolean> {
     if (this.#connections.size === 0) return Promise.resolve(true);
@@ -346,14 +339,4 @@ export class Gateway {
       this.#onEmpty = () => done(true);
     });
   }
-}
-
-function listenOn(server: Server, address: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: address.host, port: address.port, backlog: 4_096 }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

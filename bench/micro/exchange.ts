@@ -4,6 +4,8 @@
  * record; and what a report of usage costs with 20,000 tunnels under way. What is
  * drained is checked against what was put in.
  */
+
+import { Caps } from '../../gateway/caps.ts';
 import { GatewayContext } from '../../gateway/context.ts';
 import { Counters } from '../../gateway/counters.ts';
 import { Credentials } from '../../gateway/credentials.ts';
@@ -64,6 +66,7 @@ function context(ledger: Ledger): GatewayContext {
     upstreams: new UpstreamPool(defaultLimits, systemClock),
     ownAddresses: new OwnAddresses(),
     ledger,
+    caps: new Caps(defaultLimits),
     resolveSeconds: new Map(),
     idPrefix: '00000000',
   });

@@ -1,6 +1,14 @@
 /** Directories of a given size for the index benches, filled through changes as the gateway's is. */
 import { systemClock } from '../../src/core/clock.ts';
-import type { Change, PoolId, ProviderId, SessionId, SessionState, WorkspaceId } from '../../src/core/model.ts';
+import {
+  type Change,
+  OPEN_POLICY,
+  type PoolId,
+  type ProviderId,
+  type SessionId,
+  type SessionState,
+  type WorkspaceId,
+} from '../../src/core/model.ts';
 import { Directory } from '../../src/core/pool-index/directory.ts';
 import type { Pool } from '../../src/core/pool-index/pool.ts';
 
@@ -27,6 +35,7 @@ export function sessionOf(n: number, pools: number, over: Partial<SessionState> 
     localAddress: null,
     username: `user${n}`,
     password: `password${n}`,
+    tlsInsecure: false,
     enabled: true,
     ...over,
   };
@@ -57,7 +66,8 @@ export function emptyDirectory(pools: number): Filled {
   const made: Pool[] = [];
   for (let n = 0; n < pools; n++) {
     const id = poolIdOf(n);
-    directory.apply({ kind: 'pool-put', pool: { id, workspaceId: WORKSPACE, name: `pool${n}`, enabled: true } });
+    const pool = { id, workspaceId: WORKSPACE, name: `pool${n}`, enabled: true, policy: OPEN_POLICY };
+    directory.apply({ kind: 'pool-put', pool });
     made.push(directory.findPoolById(id)!);
   }
   return { directory, pools: made };

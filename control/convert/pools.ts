@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { Change } from '../../src/core/model.ts';
 import { type Pool, PoolSchema } from '../gen/proxies/v1/proxies_pb.ts';
-import { policyMessage } from '../pool-policy.ts';
+import { gatewayPolicy, policyMessage } from '../pool-policy.ts';
 import type { PoolRecord } from '../store/pools.ts';
 import { idBytes, stamps } from './ids.ts';
 
@@ -19,6 +19,6 @@ export function poolMessage(record: PoolRecord): Pool {
 }
 
 export function poolPut(record: PoolRecord): Change {
-  const { id, workspaceId, name, enabled } = record;
-  return { kind: 'pool-put', pool: { id, workspaceId, name, enabled } };
+  const { id, workspaceId, name, enabled, policy } = record;
+  return { kind: 'pool-put', pool: { id, workspaceId, name, enabled, policy: gatewayPolicy(policy) } };
 }

@@ -54,6 +54,7 @@ export function sessionPut(record: PuttableSession, password: Secret | null): Ch
       localAddress: endpoint === null ? record.host : null,
       username: record.username,
       password: password?.reveal() ?? null,
+      tlsInsecure: false,
       enabled: record.enabled,
     },
   };

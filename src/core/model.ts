@@ -39,12 +39,40 @@ export interface ApiKeyState {
   readonly expiresAtMs: number | null;
 }
 
+/** What a pool's policies ask of the gateway. */
+export interface PoolPolicyState {
+  /** Canonical entries of the grammar of `destinations.ts`. All targets where `allow` is empty. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  /** Any port where empty. */
+  readonly connectPorts: readonly number[];
+  /** 0: no bound of the pool's own. */
+  readonly maxTunnelsPerSession: number;
+  readonly maxPendingDialsPerSession: number;
+  /** Forwarded responses go without our own fields. */
+  readonly quiet: boolean;
+  /** Plain requests and their responses carry `Via`. */
+  readonly via: boolean;
+}
+
+/** The policy of a pool that asks for nothing. */
+export const OPEN_POLICY: PoolPolicyState = {
+  allow: [],
+  deny: [],
+  connectPorts: [],
+  maxTunnelsPerSession: 0,
+  maxPendingDialsPerSession: 0,
+  quiet: false,
+  via: false,
+};
+
 /** A pool as the gateway knows it. */
 export interface PoolState {
   readonly id: PoolId;
   readonly workspaceId: WorkspaceId;
   readonly name: string;
   readonly enabled: boolean;
+  readonly policy: PoolPolicyState;
 }
 
 /** A provider as the gateway knows it. `password` is the opened credential of a rotating provider. */
@@ -71,6 +99,8 @@ export interface SessionState {
   readonly localAddress: string | null;
   readonly username: string | null;
   readonly password: string | null;
+  /** Whether the certificate of an https upstream goes unchecked. */
+  readonly tlsInsecure: boolean;
   readonly enabled: boolean;
 }
 
@@ -97,6 +127,12 @@ export type Change =
   | { readonly kind: 'assignment-put'; readonly assignment: AssignmentState }
   | { readonly kind: 'assignment-gone'; readonly poolId: PoolId; readonly accountName: string };
 
+/** What a SOCKS upstream is told; bytes of UTF-8 as latin1 text, one character an octet. */
+export interface SocksCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 /**
  * How to reach one session: all that dialling and injecting need, compiled once
  * when the session changes. The object's identity is the credential version:
@@ -110,10 +146,14 @@ export interface Route {
   readonly scheme: Scheme;
   readonly host: string;
   readonly port: number;
-  /** Plain requests go through CONNECT too, in origin-form inside the tunnel (LOCAL exits; later SOCKS). */
+  /** Plain requests go through a tunnel too, in origin-form (SOCKS, LOCAL exits). */
   readonly tunnelled: boolean;
-  /** Ready value of `Proxy-Authorization`, or null without credentials. A secret: never log it. */
+  /** Ready value of `Proxy-Authorization` for http and https, or null without credentials. A secret: never log it. */
   readonly authorization: string | null;
+  /** For SOCKS, or null without credentials. A secret: never log it. */
+  readonly credentials: SocksCredentials | null;
+  /** Whether the certificate of an https upstream goes unchecked. */
+  readonly tlsInsecure: boolean;
   /** How the session fares, the same object on each of its routes; null until the route is first handed out. */
   live: SessionLive | null;
 }

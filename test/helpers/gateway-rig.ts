@@ -7,7 +7,17 @@ import { Gateway } from '../../gateway/server.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultLimits, type GatewayLimits } from '../../src/core/limits.ts';
 import { type Logger, silentLog } from '../../src/core/log.ts';
-import type { ApiKeyId, PoolId, ProviderId, SessionId, SessionState, WorkspaceId } from '../../src/core/model.ts';
+import {
+  type ApiKeyId,
+  OPEN_POLICY,
+  type PoolId,
+  type PoolPolicyState,
+  type PoolState,
+  type ProviderId,
+  type SessionId,
+  type SessionState,
+  type WorkspaceId,
+} from '../../src/core/model.ts';
 
 export const KEY = 'sp_live_00112233445566778899aabbccddeeff';
 export const WORKSPACE = '018f8c1e-7a2b-7c3d-9e4f-1a2b3c4d5e6f' as WorkspaceId;
@@ -20,6 +30,11 @@ export function sessionId(n: number): SessionId {
   return `018f8c22-0000-7000-8000-${n.toString(16).padStart(12, '0')}` as SessionId;
 }
 
+/** The pool `default`, open to everything. */
+export function poolState(fields: Partial<PoolState> = {}): PoolState {
+  return { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: true, policy: OPEN_POLICY, ...fields };
+}
+
 export interface GatewayRig {
   readonly gateway: Gateway;
   readonly port: number;
@@ -29,6 +44,8 @@ export interface GatewayRig {
   head(line: string, lines?: readonly string[], username?: string): string;
   /** How often this cause was counted. */
   counted(cause: string): number;
+  /** Replaces the pool `default`, with these policies in place of none. */
+  putPool(policy: Partial<PoolPolicyState>, fields?: Partial<PoolState>): void;
   /** Adds or replaces session n, an http upstream on loopback with credentials. */
   put(n: number, port: number, fields?: Partial<SessionState>): void;
   remove(n: number): void;
@@ -64,7 +81,7 @@ export async function startGatewayRig(
         expiresAtMs: null,
       },
     },
-    { kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: true } },
+    { kind: 'pool-put', pool: poolState() },
     { kind: 'provider-put', provider: { id: STATIC, type: 'static', ...provider } },
     { kind: 'provider-put', provider: { id: LOCAL, type: 'local', ...provider } },
   ]);
@@ -79,6 +96,8 @@ export async function startGatewayRig(
         '\r\n',
       ),
     counted: (cause) => gateway.snapshot().causes.find(({ labels }) => labels[0] === cause)?.value ?? 0,
+    putPool: (policy, fields = {}) =>
+      gateway.apply([{ kind: 'pool-put', pool: poolState({ policy: { ...OPEN_POLICY, ...policy }, ...fields }) }]),
     put(n, port, fields = {}) {
       const session: SessionState = {
         id: sessionId(n),
@@ -89,6 +108,7 @@ export async function startGatewayRig(
         localAddress: null,
         username: `user-${n}`,
         password: `pass-${n}`,
+        tlsInsecure: false,
         enabled: true,
         ...fields,
       };

@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CAUSES, type Cause } from '../../src/core/cause.ts';
 import type { GatewayLimits } from '../../src/core/limits.ts';
-import { type GatewayRig, POOL, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
+import { type GatewayRig, poolState, startGatewayRig } from '../helpers/gateway-rig.ts';
 import {
   answering,
   answerOk,
@@ -80,9 +80,7 @@ const PRODUCED: Partial<Record<Cause, Produce>> = {
   selector_invalid: ({ rig, client }) => void client.send(rig.head('GET http://a.test/', [], 'default-session-')),
   pool_unknown: ({ rig, client }) => void client.send(rig.head('GET http://a.test/', [], 'nowhere')),
   pool_disabled: (world) => {
-    world.rig.gateway.apply([
-      { kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: false } },
-    ]);
+    world.rig.gateway.apply([{ kind: 'pool-put', pool: poolState({ enabled: false }) }]);
     return get(world);
   },
   loop_detected: (world) => {

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiKeyId, PoolId, WorkspaceId } from '../../src/core/model.ts';
-import { type GatewayRig, KEY, sessionId, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
+import { type GatewayRig, KEY, poolState, sessionId, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
 import { RawClient, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
 
 const OTHER = '018f8c1e-7a2b-7c3d-9e4f-000000000002' as WorkspaceId;
@@ -29,7 +29,7 @@ function putKey(
 beforeAll(async () => {
   rig = await startGatewayRig();
   upstream = await startRecordingUpstream();
-  rig.gateway.apply([{ kind: 'pool-put', pool: { id: WEB, workspaceId: WORKSPACE, name: 'web-eu', enabled: true } }]);
+  rig.gateway.apply([{ kind: 'pool-put', pool: poolState({ id: WEB, name: 'web-eu' }) }]);
   for (let n = 1; n <= 4; n++) rig.put(n, upstream.port);
   rig.put(9, upstream.port, { poolId: WEB });
   putKey('powerless', { mayUseGateway: false });

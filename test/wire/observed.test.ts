@@ -4,7 +4,15 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FinishedRequest, RequestFilter } from '../../src/core/observed.ts';
-import { type GatewayRig, POOL, STATIC, sessionId, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
+import {
+  type GatewayRig,
+  POOL,
+  poolState,
+  STATIC,
+  sessionId,
+  startGatewayRig,
+  WORKSPACE,
+} from '../helpers/gateway-rig.ts';
 import { heapInUse } from '../helpers/heap.ts';
 import { reportOf } from '../helpers/usage-report.ts';
 import {
@@ -234,7 +242,7 @@ describe('explanations', () => {
     rig.remove(1);
     expect(explain('default')).toMatchObject({ poolId: POOL, cause: 'pool_empty', reason: 'pool_empty', eligibleCount: 0, exclusions: [] });
     expect((await really('default', 'a.test:443')).cause).toBe('pool_empty');
-    rig.gateway.apply([{ kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: false } }]);
+    rig.gateway.apply([{ kind: 'pool-put', pool: poolState({ enabled: false }) }]);
     expect(explain('default').cause).toBe('pool_disabled');
     expect((await really('default', 'a.test:443')).cause).toBe('pool_disabled');
   }); // biome-ignore format: one call a line

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type GatewayRig, KEY, LOCAL, POOL, STATIC, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
+import { type GatewayRig, KEY, LOCAL, POOL, poolState, STATIC, startGatewayRig } from '../helpers/gateway-rig.ts';
 import {
   answering,
   answerOk,
@@ -68,13 +68,7 @@ describe('a kept connection', () => {
   test.each([
     ['the session is removed', () => rig.remove(1)],
     ['the session is disabled', () => rig.put(1, upstream.port, { enabled: false })],
-    [
-      'its pool is disabled',
-      () =>
-        rig.gateway.apply([
-          { kind: 'pool-put', pool: { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: false } },
-        ]),
-    ],
+    ['its pool is disabled', () => rig.gateway.apply([{ kind: 'pool-put', pool: poolState({ enabled: false }) }])],
     ['its pool is gone', () => rig.gateway.apply([{ kind: 'pool-gone', poolId: POOL }])],
     ['its provider is gone', () => rig.gateway.apply([{ kind: 'provider-gone', providerId: STATIC }])],
   ])('is closed at once when %s', async (_, change) => {

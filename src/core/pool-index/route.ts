@@ -1,10 +1,19 @@
 /**
- * Compiles a session into its `Route`: address and ready `Proxy-Authorization`.
+ * Compiles a session into its `Route`: address and credentials, ready for its scheme.
  * Called by the index when a session or its provider changes, never per request.
  * Templates (`../template.ts`): `{token}`, `{username}` and `{password}` are filled here;
  * any other placeholder has no value at this point, and an optional segment with one vanishes.
  */
-import type { Endpoint, PoolId, ProviderState, Route, Scheme, SessionId, SessionState } from '../model.ts';
+import type {
+  Endpoint,
+  PoolId,
+  ProviderState,
+  Route,
+  Scheme,
+  SessionId,
+  SessionState,
+  SocksCredentials,
+} from '../model.ts';
 import { SCHEMES } from '../model.ts';
 import { fillTemplate } from '../template.ts';
 
@@ -15,6 +24,9 @@ export interface LocalExit {
   /** The whole `Proxy-Authorization` value for one session; `localAddress` null lets the system choose. */
   authorizationFor(sessionId: SessionId, localAddress: string | null): string;
 }
+
+/** A credential as text. */
+type Pair = Readonly<Record<'username' | 'password', string>>;
 
 /** What a route of a GATEWAY or LOCAL session is made of: all but the provider's part. */
 export interface RouteSeed {
@@ -33,8 +45,8 @@ export function compileRoute(
   if (provider.type !== 'static') return compileProviderRoute(session, provider, localExit);
   if (session.endpoint === null) return null;
   const { username, password } = session;
-  const authorization = username === null && password === null ? null : basic(username ?? '', password ?? '');
-  return route(session, provider, session.endpoint, authorization);
+  const pair = username === null && password === null ? null : { username: username ?? '', password: password ?? '' };
+  return route(session, provider, session.endpoint, pair, session.tlsInsecure);
 }
 
 /** The route of a session whose endpoint the provider has; null without one. A STATIC provider has none to give. */
@@ -49,7 +61,8 @@ export function compileProviderRoute(
   if (provider.type !== 'local' || localExit === null) return null;
   const { host, port } = localExit;
   const authorization = localExit.authorizationFor(seed.id, seed.localAddress);
-  return route(seed, provider, { scheme: 'http', host, port }, authorization);
+  // The embedded exit speaks CONNECT only.
+  return { ...route(seed, provider, { scheme: 'http', host, port }, null), authorization, tunnelled: true };
 }
 
 /** Whether two routes lead to the same place with the same credentials. */
@@ -59,23 +72,35 @@ export function sameRoute(a: Route, b: Route): boolean {
     a.host === b.host &&
     a.port === b.port &&
     a.authorization === b.authorization &&
+    a.credentials?.username === b.credentials?.username &&
+    a.credentials?.password === b.credentials?.password &&
+    a.tlsInsecure === b.tlsInsecure &&
     a.sessionId === b.sessionId &&
     a.poolId === b.poolId &&
     a.providerId === b.providerId
   );
 }
 
-function route(seed: RouteSeed, provider: ProviderState, endpoint: Endpoint, authorization: string | null): Route {
+function route(
+  seed: RouteSeed,
+  provider: ProviderState,
+  endpoint: Endpoint,
+  pair: Pair | null,
+  tlsInsecure = false,
+): Route {
+  const scheme = shared(endpoint.scheme);
+  const socks = scheme !== 'http' && scheme !== 'https';
   return {
     sessionId: seed.id,
     poolId: seed.poolId,
     providerId: provider.id,
-    scheme: shared(endpoint.scheme),
+    scheme,
     host: endpoint.host,
     port: endpoint.port,
-    // The embedded exit speaks CONNECT only.
-    tunnelled: provider.type === 'local',
-    authorization,
+    tunnelled: socks,
+    authorization: pair === null || socks ? null : basic(pair),
+    credentials: pair === null || !socks ? null : octetsOf(pair),
+    tlsInsecure,
     live: null,
   };
 }
@@ -86,7 +111,7 @@ function shared(scheme: Scheme): Scheme {
 }
 
 /** A rotating provider's credential is `username:password` once a template asks for `{username}`, else all password. */
-function rotating(token: string, provider: ProviderState): string | null {
+function rotating(token: string, provider: ProviderState): Pair | null {
   const { usernameTemplate, passwordTemplate, password: credential } = provider;
   if (usernameTemplate === null && passwordTemplate === null && credential === null) return null;
   const user = usernameTemplate ?? '{username}';
@@ -101,10 +126,15 @@ function rotating(token: string, provider: ProviderState): string | null {
     }
   }
   const values: Readonly<Record<string, string>> = { token, username, password };
-  return basic(fillTemplate(user, values), fillTemplate(pass, values));
+  return { username: fillTemplate(user, values), password: fillTemplate(pass, values) };
 }
 
 /** RFC 7617: `user-id ":" password`, as UTF-8 bytes. */
-function basic(username: string, password: string): string {
+function basic({ username, password }: Pair): string {
   return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+}
+
+function octetsOf({ username, password }: Pair): SocksCredentials {
+  const octets = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
+  return { username: octets(username), password: octets(password) };
 }

@@ -1,17 +1,18 @@
 /** Plain makers of changes and directories for the index tests. */
 import type { Clock } from '../../../../src/core/clock.ts';
-import type {
-  AssignmentId,
-  AssignmentState,
-  Change,
-  PoolId,
-  PoolState,
-  ProviderId,
-  ProviderState,
-  Route,
-  SessionId,
-  SessionState,
-  WorkspaceId,
+import {
+  type AssignmentId,
+  type AssignmentState,
+  type Change,
+  OPEN_POLICY,
+  type PoolId,
+  type PoolState,
+  type ProviderId,
+  type ProviderState,
+  type Route,
+  type SessionId,
+  type SessionState,
+  type WorkspaceId,
 } from '../../../../src/core/model.ts';
 import type { DirectoryOptions, RetiredScope } from '../../../../src/core/pool-index/directory.ts';
 import { Directory } from '../../../../src/core/pool-index/directory.ts';
@@ -51,6 +52,7 @@ export const pool = (n: number, over: Partial<PoolState> = {}): PoolState => ({
   workspaceId: WORKSPACE,
   name: `pool${n}`,
   enabled: true,
+  policy: OPEN_POLICY,
   ...over,
 });
 
@@ -84,6 +86,7 @@ export const session = (n: number, over: Partial<SessionState> = {}): SessionSta
   localAddress: null,
   username: `user${n}`,
   password: `planted-secret-${n}`,
+  tlsInsecure: false,
   enabled: true,
   ...over,
 });
