@@ -28,6 +28,8 @@ type State = 'head' | 'forwarding' | 'opening' | 'tunnel' | 'lingering' | 'close
 /** Lingering close (E17): so much is discarded, for so long, so that the client gets our answer before a reset. */
 const LINGER_BYTES = 65_536;
 const LINGER_MS = 1_000;
+/** In a drain, how long after its last answer a connection may still send a request: more than clients take between two. */
+const LAST_REQUEST_MS = 500;
 /** Empty lines forgiven before a request line (RFC 9112 section 2.2). */
 const MAX_LEADING_CRLF = 2;
 
@@ -45,6 +47,8 @@ export class ClientConnection implements ForwardClient, TunnelClient {
   #tunnel: Tunnel | null = null;
   #ended = false;
   #discarded = 0;
+  /** Tick at which it became idle. */
+  #idleFrom: number;
   /** While lingering: octets of ours that the kernel had taken when last looked at. */
   #flushed = -1;
 
@@ -68,6 +72,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
       this.#onClose();
       onClosed(this);
     });
+    this.#idleFrom = context.deadlines.tick;
     this.#deadline.arm(context.limits.headTimeoutMs);
   }
 
@@ -113,9 +118,15 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     return early;
   }
 
-  /** Ends an idle connection; lets one that is busy finish its response. */
+  /**
+   * Ends an idle connection; lets one that is busy finish its response. One that was busy a moment ago, or is new, may
+   * have its next request on the way: it gets that moment, and then an answer that says close (R1).
+   */
   close(): void {
-    if (this.idle) this.#linger();
+    if (!this.idle) return;
+    const idleMs = this.#context.deadlines.since(this.#idleFrom);
+    if (idleMs >= LAST_REQUEST_MS) this.#linger();
+    else this.#deadline.arm(LAST_REQUEST_MS - idleMs);
   }
 
   destroy(): void {
@@ -252,15 +263,16 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     this.#nextHead(keepAlive);
   }
 
-  /** Waits for the next request, or ends: also when the client sends no more, or a drain began meanwhile. */
+  /** Waits for the next request, which an answer promised to take even if a drain began meanwhile; or ends. */
   #nextHead(keepAlive: boolean): void {
-    const last = this.#pending === null && (this.#ended || this.#context.draining);
-    if (!keepAlive || last) return this.#linger();
+    if (!keepAlive || (this.#ended && this.#pending === null)) return this.#linger();
     this.#state = 'head';
     this.#searched = 0;
+    this.#idleFrom = this.#context.deadlines.tick;
     this.socket.resume();
     const { headTimeoutMs, keepAliveMs } = this.#context.limits;
-    this.#deadline.arm(this.#pending === null ? keepAliveMs : headTimeoutMs);
+    if (this.#pending !== null) this.#deadline.arm(headTimeoutMs);
+    else this.#deadline.arm(this.#context.draining ? LAST_REQUEST_MS : keepAliveMs);
   }
 
   #linger(): void {

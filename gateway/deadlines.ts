@@ -62,6 +62,11 @@ export class Deadlines {
     return this.#filedCount;
   }
 
+  /** Milliseconds since a tick, by a tick more or less; the wheel stands still while it is empty. */
+  since(tick: number): number {
+    return (this.tick - tick) * TICK_MS;
+  }
+
   file(entry: Deadline): void {
     const ahead = Math.min(Math.max(entry.at - this.tick, 1), SLOTS - 1);
     entry.visitAt = this.tick + ahead;

@@ -277,6 +277,8 @@ export class Gateway {
   /** Stops accepting, lets requests and tunnels go on for the grace, then ends what is left. */
   async drain(graceMs: number): Promise<void> {
     this.announceDrain();
+    // Whoever the kernel has accepted already is let in: closing the listener would reset them.
+    await new Promise<void>((resolve) => setImmediate(resolve));
     this.#listeners.close();
     for (const connection of this.#connections) connection.close();
     if (await this.#empty(graceMs)) return;

@@ -6,6 +6,7 @@
  *   flood.test  sends as fast as the socket takes it, for ever
  *   sink.test   takes the request and then reads nothing more
  *   slow.test   answers a plain request when it is told to ('answer')
+ *   work.test   answers every plain request of a connection after some milliseconds
  */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import process from 'node:process';
@@ -14,9 +15,19 @@ const CHUNK = Buffer.alloc(65_536, 'x');
 const sockets = new Set<Socket>();
 const unanswered: Socket[] = [];
 let flooded = 0;
+let worked = 0;
 
 function flood(socket: Socket): void {
   while (!socket.destroyed && socket.write(CHUNK, () => (flooded += CHUNK.length)));
+}
+
+/** Answers one request, in two pieces, so that a cut in between would show. */
+function work(socket: Socket): void {
+  worked++;
+  setTimeout(() => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+    setTimeout(() => socket.write('done'), 1 + (worked % 7));
+  }, worked % 23);
 }
 
 function behave(socket: Socket, head: string): void {
@@ -40,6 +51,12 @@ function behave(socket: Socket, head: string): void {
       break;
     case 'slow':
       unanswered.push(socket);
+      break;
+    case 'work':
+      work(socket);
+      socket.on('data', (chunk: Buffer) => {
+        if (chunk.includes('\r\n\r\n')) work(socket);
+      });
       break;
     default:
       socket.destroy();

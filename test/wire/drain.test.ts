@@ -46,15 +46,10 @@ test('announced: keep-alive answers close, new tunnels are refused, open ones go
   for (const one of [tunnel!, client, late]) one.close();
 });
 
-test('idle connections end at once, tunnels at the end of the grace, and then nothing is left', async () => {
+test('tunnels end at the end of the grace, and then nothing is left', async () => {
   const tunnels = await openTunnels(20);
-  const idle = await RawClient.connect(rig.port);
-  await idle.send(rig.head('GET http://a.test/')).until((c) => c.text.endsWith('ok'));
   const drained = rig.gateway.drain(300);
   const started = performance.now();
-  await idle.untilEnd(1_000);
-  expect(performance.now() - started).toBeLessThan(300);
-  idle.close();
   await tunnels[0]!.send('last words').until((c) => c.text.endsWith('last words'));
   await expect(RawClient.connect(rig.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   await Promise.all(tunnels.map((c) => c.untilEnd()));
@@ -66,6 +61,30 @@ test('idle connections end at once, tunnels at the end of the grace, and then no
     upstream.connections.every(({ socket, text }) => socket.destroyed || !text.startsWith('CONNECT')),
   );
   expect(rig.counted('draining')).toBe(20);
+});
+
+test('a connection that has been idle ends at once; one that was just busy, or is new, may still send a request', async () => {
+  const get = rig.head('GET http://a.test/');
+  const old = await RawClient.connect(rig.port);
+  await old.send(get).until((c) => c.text.endsWith('ok'));
+  const answeredAt = performance.now();
+  await eventually('it has been idle for a while', () => performance.now() - answeredAt > 800);
+  const busy = await RawClient.connect(rig.port);
+  await busy.send(get).until((c) => c.text.endsWith('ok'));
+  const fresh = await RawClient.connect(rig.port);
+  const silent = await RawClient.connect(rig.port);
+  const drained = rig.gateway.drain(5_000);
+  const started = performance.now();
+  await old.untilEnd(1_000);
+  expect(performance.now() - started).toBeLessThan(250);
+  for (const client of [busy, fresh]) {
+    client.text = '';
+    expect(await client.send(get).untilEnd()).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*Connection: close\r\n\r\nok$/);
+  }
+  await silent.untilEnd(2_000);
+  for (const client of [old, busy, fresh, silent]) client.close();
+  await drained;
+  expect(performance.now() - started).toBeLessThan(2_000);
 });
 
 test('clients that hold on to their side are reset; the drain does not wait for them', async () => {
