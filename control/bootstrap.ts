@@ -67,6 +67,7 @@ export async function bootstrap(plane: BootstrapPlane, givenKey: string | null):
     labels: null,
     enabled: true,
     unusable: false,
+    tlsInsecure: false,
     ...stamps,
   };
   await plane.store.write(async (tx) => {

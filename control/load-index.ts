@@ -128,7 +128,7 @@ function sessionChange({ pools, providers, sealers }: Loading, session: ServedSe
   const sealer = sealers.get(workspaceId) ?? null;
   if (sealer === null) return null;
   const endpoint = endpointOf(session);
-  const place = endpoint && { sessionId: id, endpoint, serial };
+  const place = endpoint && { sessionId: id, endpoint, tlsInsecure: session.tlsInsecure, serial };
   const password = place && unlessUnsealable(() => sealer.openSessionPassword(place, sealed));
   return password === null ? { id, workspaceId, sealed, reason: 'unsealable' } : sessionPut(session, password);
 }

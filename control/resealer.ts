@@ -170,14 +170,14 @@ async function resealPage(
 
 /** The value under the newest key; null when it does not open. */
 function reseal(sealer: WorkspaceSealer, table: SealedTable, row: SealedRow, sealed: Buffer): Buffer | null {
-  const { id, endpoint, serial } = row;
+  const { id, endpoint, tlsInsecure, serial } = row;
   try {
     if (table === 'providers') {
       const place = { providerId: id, endpoint, serial };
       return sealer.sealProviderCredentials(place, sealer.openProviderCredentials(place, sealed));
     }
     if (endpoint === null) return null;
-    const place = { sessionId: id, endpoint, serial };
+    const place = { sessionId: id, endpoint, tlsInsecure, serial };
     return sealer.sealSessionPassword(place, sealer.openSessionPassword(place, sealed));
   } catch (error) {
     if (error instanceof SecretError && error.kind === 'unsealable') return null;

@@ -8,27 +8,30 @@ import { Histogram, RESOLVE_BUCKETS } from '../src/core/metrics.ts';
 import type { Route } from '../src/core/model.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { resolve } from '../src/core/pool-index/resolve.ts';
+import { leadsToExit } from '../src/core/pool-index/route.ts';
+import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
-import { isRejection } from './credentials.ts';
+import { type Identity, isRejection, type Rejection } from './credentials.ts';
 import type { Exchange } from './exchange.ts';
-import type { RequestHead } from './http1/request-head.ts';
-import { OURSELVES } from './http1/target.ts';
+import { OURSELVES, type Target } from './http1/target.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 
 /**
- * Takes a request through the phases: null when `exchange.route` is set and may be
- * dialled, or left null for a request to ourselves; else the cause.
+ * Takes a request of whoever `identity` says through the phases: null when `exchange.route` is set and
+ * may be dialled, or left null for a request to ourselves; else the cause.
  */
-export function admit(context: GatewayContext, head: RequestHead, exchange: Exchange): Cause | null {
+export function admit(
+  context: GatewayContext,
+  identity: Identity | Rejection,
+  target: Target,
+  exchange: Exchange,
+): Cause | null {
   exchange.stage = 'authenticate';
-  const identity = context.credentials.identify(head.proxyAuthorization, head.proxySelector);
-  if (isRejection(identity)) {
-    context.counters.authFailure(identity.reason);
-    return identity.reason === 'missing' ? 'auth_required' : 'auth_failed';
-  }
+  if (isRejection(identity)) return turnDown(context, identity, exchange);
   const { key, selector } = identity;
   exchange.key = key;
-  if (head.target === OURSELVES) return null;
+  exchange.identifiedBy = identity.by;
+  if (target === OURSELVES) return null;
 
   exchange.stage = 'select';
   if (selector === null) return 'selector_invalid';
@@ -37,27 +40,48 @@ export function admit(context: GatewayContext, head: RequestHead, exchange: Exch
   exchange.poolId = pool.state.id;
   exchange.poolName = pool.state.name;
   exchange.pool = context.counters.pool(pool.state);
+  exchange.policy = pool.state.policy;
   if (!pool.state.enabled) return 'pool_disabled';
 
   exchange.stage = 'admit';
   if (context.draining && exchange.kind === 'connect') return 'draining';
   // Whoever dials it, we would meet ourselves, or our control port (K24).
-  if (context.ownAddresses.isOwn(head.target.host, head.target.port)) return 'loop_detected';
-  if (!context.caps.admit(key)) return 'limit_reached';
+  if (context.ownAddresses.isOwn(target.host, target.port)) return 'loop_detected';
+  if (pool.targets?.denies(target, exchange.kind === 'connect')) return 'destination_denied';
+  const full = context.caps.admit(key);
+  if (full !== null) return full;
   exchange.admitted = true;
 
   exchange.stage = 'resolve';
   const route = timedResolve(context, pool, selector.session, exchange);
   if (route === null) return 'pool_empty';
   exchange.place(route);
-  return refusalOfRoute(context.ownAddresses, route);
+  const cause = exchange.kind === 'connect' ? openTunnel(context, exchange) : null;
+  return cause ?? refusalOfRoute(context.ownAddresses, route);
+}
+
+/** Counts who was not identified; answers the cause that it is told. */
+export function turnDown(context: GatewayContext, { reason }: Rejection, exchange: Exchange): Cause {
+  context.counters.authFailure(reason);
+  if (reason === 'missing') return 'auth_required';
+  return context.throttle.failed(networkOfPeer(exchange.client)) ? 'limit_reached' : 'auth_failed';
+}
+
+/** What a request that was admitted meets when an upgrade may make a tunnel of it: what a CONNECT meets. */
+export function admitUpgrade(context: GatewayContext, exchange: Exchange): Cause | null {
+  return context.draining ? 'draining' : openTunnel(context, exchange);
+}
+
+function openTunnel(context: GatewayContext, exchange: Exchange): Cause | null {
+  const cause = context.caps.openTunnel(exchange.route!.live!, exchange.policy);
+  exchange.tunnelled = cause === null;
+  return cause;
 }
 
 /** Why a route that was chosen is not dialled; null: it is. */
 export function refusalOfRoute(ownAddresses: OwnAddresses, route: Route): Cause | null {
-  if (ownAddresses.isOwn(route.host, route.port) && !route.tunnelled) return 'loop_detected';
-  // SOCKS sessions are stored and resolve, but this gateway does not dial them yet.
-  return route.scheme === 'http' || route.scheme === 'https' ? null : 'session_unavailable';
+  // The exit of LOCAL routes is ours and meant.
+  return !leadsToExit(route) && ownAddresses.isOwn(route.host, route.port) ? 'loop_detected' : null;
 }
 
 function timedResolve(context: GatewayContext, pool: Pool, stickyKey: string | null, exchange: Exchange): Route | null {

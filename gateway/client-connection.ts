@@ -2,78 +2,73 @@
  * One connection of a client: reads heads, runs one request at a time, keeps
  * what came too early, and ends so that the client can read our last answer.
  *
- *   head ──▶ forwarding ──▶ head …          (keep-alive, pipelining: strictly in order)
+ *   head ──▶ forwarding ──▶ head …          (keep-alive, pipelining: strictly in order; or tunnel, by an upgrade)
  *     │  └─▶ opening (CONNECT) ─▶ tunnel
  *     └────▶ lingering ──▶ closed           (after a refusal: what still comes is discarded)
  *
- * Owns the client's socket: its error listener, its deadline, its end.
+ * Serves an `Arrival`: its data, its deadline and its end are ours from the first octet on.
  */
 import type { Socket } from 'node:net';
 import { CAUSES, type Cause } from '../src/core/cause.ts';
+import { admitUpgrade } from './admission.ts';
+import type { Arrival, Served } from './arrival.ts';
 import type { GatewayContext } from './context.ts';
-import { Deadline } from './deadlines.ts';
+import type { Identity, Rejection } from './credentials.ts';
+import type { Deadline } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import { Forward, type ForwardClient } from './forward.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-head.ts';
-import { OURSELVES } from './http1/target.ts';
-import { reset } from './reset.ts';
-import { allowed, answerOf, identityLines } from './respond.ts';
+import { OURSELVES, type Target } from './http1/target.ts';
+import { Lingering } from './lingering.ts';
+import { SHEDDING } from './load.ts';
+import { allowed, answerOf, identityLines, statusOf } from './respond.ts';
+import { STALL_LOOK_MS } from './stall.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
 
-/** The phases between a head and its relay; `server.ts` passes them in. A route's exchange, or the cause it ended with. */
-export type Admission = (head: RequestHead, exchange: Exchange) => Cause | null;
+/** The phases between a head and its relay; `server.ts` passes them in. null: the exchange has a route; else the cause it ended with. */
+export type Admission = (identity: Identity | Rejection, target: Target, exchange: Exchange) => Cause | null;
 
 type State = 'head' | 'forwarding' | 'opening' | 'tunnel' | 'lingering' | 'closed';
 
-/** Lingering close (E17): so much is discarded, for so long, so that the client gets our answer before a reset. */
-const LINGER_BYTES = 65_536;
-const LINGER_MS = 1_000;
 /** In a drain, how long after its last answer a connection may still send a request: more than clients take between two. */
 const LAST_REQUEST_MS = 500;
+/** Octets held for an upgrade that the upstream has not agreed to (P9): no client has a reason to send any. */
+const MAX_BEFORE_UPGRADE = 16_384;
 /** Empty lines forgiven before a request line (RFC 9112 section 2.2). */
 const MAX_LEADING_CRLF = 2;
 
-export class ClientConnection implements ForwardClient, TunnelClient {
+export class ClientConnection implements ForwardClient, TunnelClient, Served {
   readonly socket: Socket;
+  readonly #arrival: Arrival;
   readonly #context: GatewayContext;
   readonly #admit: Admission;
   readonly #deadline: Deadline;
-  readonly #address: string;
   #state: State = 'head';
   #pending: Buffer | null = null;
   #searched = 0;
   #leadingCrlf = 0;
   #forward: Forward | null = null;
-  #tunnel: Tunnel | null = null;
+  /** Once a tunnel was asked for, or the socket is somebody else's to relay: who must know of its close. */
+  #tunnel: { clientClosed(): void } | null = null;
   #ended = false;
-  #discarded = 0;
+  /** The last answer was a 407. */
+  #challenged = false;
   /** Tick at which it became idle. */
   #idleFrom: number;
-  /** While lingering: octets of ours that the kernel had taken when last looked at. */
-  #flushed = -1;
+  #lingering: Lingering | null = null;
 
-  constructor(
-    context: GatewayContext,
-    socket: Socket,
-    admit: Admission,
-    onClosed: (connection: ClientConnection) => void,
-  ) {
+  constructor(context: GatewayContext, arrival: Arrival, admit: Admission) {
     this.#context = context;
-    this.socket = socket;
+    this.#arrival = arrival;
+    this.socket = arrival.socket;
     this.#admit = admit;
-    this.#address = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
-    this.#deadline = new Deadline(context.deadlines, () => this.#onDeadline());
-    socket.setNoDelay(true);
-    socket.on('error', () => undefined); // what it was shows in 'close'; the cause is client_gone either way
-    socket.on('data', this.#onData);
-    socket.on('drain', this.#onDrain);
-    socket.on('end', this.#onEnd);
-    socket.once('close', () => {
-      this.#onClose();
-      onClosed(this);
-    });
+    this.#deadline = arrival.deadline;
     this.#idleFrom = context.deadlines.tick;
-    this.#deadline.arm(context.limits.headTimeoutMs);
+    this.socket.on('data', this.#onData).on('drain', this.#onDrain).on('end', this.#onEnd);
+  }
+
+  receive(first: Buffer): void {
+    this.#onData(first);
   }
 
   /** Between two requests: nothing is lost by closing now. */
@@ -89,7 +84,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
 
   refuse(exchange: Exchange, cause: Cause, reusable: boolean): void {
     const { fault } = CAUSES[cause];
-    this.#answer(exchange, cause, reusable && fault !== 'client' && !this.#context.draining);
+    this.#answer(exchange, cause, reusable && fault !== 'client' && this.#context.keepsClients);
     this.#readHeads();
   }
 
@@ -102,7 +97,11 @@ export class ClientConnection implements ForwardClient, TunnelClient {
   cut(): void {
     this.#forward = null;
     this.#state = 'closed';
-    reset(this.socket);
+    this.#arrival.reset();
+  }
+
+  lookAtStalled(): void {
+    this.#arrival.lookAtStalled();
   }
 
   established(exchange: Exchange): string {
@@ -112,6 +111,8 @@ export class ClientConnection implements ForwardClient, TunnelClient {
   handOver(): Buffer | null {
     const early = this.#pending;
     this.#pending = null;
+    this.#tunnel ??= this.#forward;
+    this.#forward = null;
     this.#state = 'tunnel';
     this.#deadline.disarm();
     this.socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd);
@@ -129,10 +130,6 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     else this.#deadline.arm(LAST_REQUEST_MS - idleMs);
   }
 
-  destroy(): void {
-    this.socket.destroy();
-  }
-
   readonly #onDrain = (): void => this.#forward?.onClientDrain();
 
   readonly #onData = (chunk: Buffer): void => {
@@ -146,12 +143,10 @@ export class ClientConnection implements ForwardClient, TunnelClient {
         return this.#pumpBody();
       case 'opening':
         this.#hold(chunk);
-        if (this.#pending!.length >= this.#context.limits.maxEarlyBytes) this.socket.pause();
+        if (this.#pending!.length >= this.#context.limits.maxEarlyBytes) this.#pause();
         return;
       case 'lingering':
-        this.#discarded += chunk.length;
-        if (this.#discarded > LINGER_BYTES) this.socket.destroy();
-        return;
+        return this.#lingering!.onData(chunk);
       default:
         return;
     }
@@ -172,8 +167,20 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     this.#pending = taken === length ? null : octets.subarray(taken);
     if (forward.bodyDone) this.#deadline.disarm();
     else if (taken > 0) this.#deadline.arm(this.#context.limits.bodyIdleMs);
-    if (this.#pending !== null) this.socket.pause();
+    if (this.#pending !== null) this.#wait(forward);
     else if (this.#ended && !forward.bodyDone) this.socket.destroy();
+    else if (this.socket.isPaused()) this.#deadline.armSooner(STALL_LOOK_MS);
+  }
+
+  /** What came too early waits, and what is behind it in the kernel; before an upgrade, little of it and here (P9). */
+  #wait(forward: Forward): void {
+    if (!forward.mayUpgrade) this.#pause();
+    else if (this.#pending!.length > MAX_BEFORE_UPGRADE) forward.abort('bad_request');
+  }
+
+  #pause(): void {
+    this.socket.pause();
+    this.#deadline.armSooner(STALL_LOOK_MS);
   }
 
   /** Runs requests as long as whole heads are there and each ends at once. */
@@ -190,7 +197,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
       this.#searched = 0;
       this.#leadingCrlf = 0;
       if (isRefusal(head)) {
-        const exchange = new Exchange(this.#context, 'forward', '', null, this.#address);
+        const exchange = new Exchange(this.#context, 'forward', '', null, this.#arrival.address);
         return this.#answer(exchange, head.cause, false, head.status);
       }
       this.#pending = buffer.length === head.size ? null : buffer.subarray(head.size);
@@ -220,33 +227,63 @@ export class ClientConnection implements ForwardClient, TunnelClient {
       connect ? 'connect' : 'forward',
       head.method,
       head.target === OURSELVES ? null : head.target,
-      this.#address,
+      this.#arrival.address,
     );
-    const cause = this.#admit(head, exchange);
+    const shed = this.#context.load.level === SHEDDING;
+    const cause = shed ? 'overloaded' : (this.#ask(head, exchange) ?? this.#objection(head, exchange));
     if (cause !== null) {
-      // 407 leaves the connection open for the retry, when there is nothing to get past.
-      const { status, fault } = CAUSES[cause];
-      const retry = status === 407 || (!connect && fault !== 'client');
       const clean = head.body === 0 && this.#pending === null;
-      return this.#answer(exchange, cause, retry && clean && head.keepAlive && !this.#context.draining);
+      const retry = this.#mayRetry(exchange, cause, connect) && clean && head.keepAlive;
+      return this.#answer(exchange, cause, retry && this.#context.keepsClients);
     }
+    this.#challenged = false;
     if (exchange.route === null) return this.#answerOptions(exchange, head);
     if (connect) {
       this.#state = 'opening';
-      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange, exchange.route);
-      return this.#tunnel.start();
+      const tunnel = new Tunnel(this.#context, this, head.target, exchange, exchange.route);
+      this.#tunnel = tunnel;
+      return tunnel.start();
     }
     this.#state = 'forwarding';
     this.#forward = new Forward(this.#context, this, head, exchange, exchange.route);
     this.#forward.start();
-    if (this.#pending !== null) this.socket.pause();
+    if (this.#pending !== null) this.#wait(this.#forward);
+  }
+
+  /** Takes the request through the phases, for whoever asks. */
+  #ask({ proxyAuthorization, proxySelector, target }: RequestHead, exchange: Exchange): Cause | null {
+    const { credentials } = this.#context;
+    const identity = credentials.identify(proxyAuthorization, proxySelector, this.#arrival.binding);
+    return this.#admit(identity, target, exchange);
+  }
+
+  /**
+   * Whether a refusal leaves the connection open, when there is nothing to get past. A 407 does for the retry: once,
+   * as a client that asks again without an answer to it will go on doing so (A12). Else a stranger's ends.
+   */
+  #mayRetry(exchange: Exchange, cause: Cause, connect: boolean): boolean {
+    const { status, fault } = CAUSES[cause];
+    if (status !== 407) return !connect && fault !== 'client' && exchange.key !== null;
+    // What comes behind a CONNECT may be meant for its tunnel: with a wrong key it is never read as a request (K15).
+    if (connect && cause === 'auth_failed') return false;
+    const first = !this.#challenged;
+    this.#challenged = true;
+    return first;
+  }
+
+  /** What the head of a request that was admitted says against it. */
+  #objection(head: RequestHead, exchange: Exchange): Cause | null {
+    const { via, limits } = this.#context;
+    if (typeof head.body === 'number' && head.body > limits.maxBodyBytes) return 'body_too_large';
+    if (via.isLoop(head.endToEnd)) return 'loop_detected';
+    return head.upgrade === null ? null : admitUpgrade(this.#context, exchange);
   }
 
   #answer(exchange: Exchange, cause: Cause, keepAlive: boolean, status?: number): void {
     this.#forward = null;
     this.#tunnel = null;
-    exchange.status = status ?? CAUSES[cause].status;
-    const text = answerOf(cause, exchange, { close: !keepAlive, status });
+    exchange.status = status ?? statusOf(cause, this.#arrival.door.errorStatus);
+    const text = answerOf(cause, exchange, { close: !keepAlive, status: exchange.status });
     exchange.bytesIn += text.length;
     this.socket.write(text, 'latin1');
     exchange.finish(cause);
@@ -254,7 +291,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
   }
 
   #answerOptions(exchange: Exchange, head: RequestHead): void {
-    const keepAlive = head.body === 0 && head.keepAlive && !this.#context.draining;
+    const keepAlive = head.body === 0 && head.keepAlive && this.#context.keepsClients;
     const text = allowed(exchange, !keepAlive);
     exchange.status = 200;
     exchange.bytesIn += text.length;
@@ -278,20 +315,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
   #linger(): void {
     this.#state = 'lingering';
     this.#pending = null;
-    this.#discarded = 0;
-    this.#flushed = -1;
-    this.socket.resume().end();
-    this.#deadline.arm(LINGER_MS);
-  }
-
-  /** A slow reader is still being written to and has the time of any response; one that stands still is reset. */
-  #lingered(): void {
-    const { socket } = this;
-    if (socket.writableFinished) return void socket.destroy();
-    const flushed = socket.bytesWritten - socket.writableLength;
-    if (flushed === this.#flushed) return reset(socket);
-    this.#flushed = flushed;
-    this.#deadline.arm(this.#context.limits.responseIdleMs);
+    this.#lingering = new Lingering(this.#arrival, this.#context.limits.responseIdleMs);
   }
 
   readonly #onEnd = (): void => {
@@ -312,8 +336,7 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     }
   };
 
-  #onClose(): void {
-    this.#deadline.release();
+  onClosed(): void {
     const forward = this.#forward;
     this.#forward = null;
     this.#state = 'closed';
@@ -322,17 +345,23 @@ export class ClientConnection implements ForwardClient, TunnelClient {
     this.#tunnel?.clientClosed();
   }
 
-  #onDeadline(): void {
+  onDeadline(): void {
     switch (this.#state) {
       case 'head':
         if (this.#pending === null) return void this.socket.end(() => this.socket.destroy());
-        return this.#answer(new Exchange(this.#context, 'forward', '', null, this.#address), 'head_timeout', false);
+        return this.#answer(
+          new Exchange(this.#context, 'forward', '', null, this.#arrival.address),
+          'head_timeout',
+          false,
+        );
       case 'forwarding':
+      case 'opening':
         // Paused by an upstream that takes no more: that is the upstream's deadline to keep, not the client's.
-        if (this.socket.isPaused()) return this.#deadline.arm(this.#context.limits.bodyIdleMs);
-        return this.#forward!.abort('body_timeout');
+        if (!this.socket.isPaused()) return this.#forward?.abort('body_timeout');
+        this.lookAtStalled();
+        return this.#deadline.arm(STALL_LOOK_MS);
       case 'lingering':
-        return this.#lingered();
+        return this.#lingering!.onDeadline();
       default:
         this.socket.destroy();
     }

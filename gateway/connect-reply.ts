@@ -4,10 +4,11 @@
  * bytes from reply bytes at any split (E8). Only a 2xx opens the tunnel; of a
  * refusal nothing but its class is used.
  */
-import type { Cause } from '../src/core/cause.ts';
+import { CAUSES, type Cause } from '../src/core/cause.ts';
 import type { Destination } from '../src/core/destinations.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Route } from '../src/core/model.ts';
+import { leadsToExit } from '../src/core/pool-index/route.ts';
 import type { Handshake, HandshakeSink } from './handshake.ts';
 import { parseReplyHead } from './http1/reply-head.ts';
 import { authorityOf } from './http1/target.ts';
@@ -47,7 +48,7 @@ export class ConnectReply implements Handshake {
       buffer = buffer.subarray(head.size);
       if (head.status >= 200) {
         this.rest = buffer.length > 0 ? buffer : null;
-        return verdictOf(head.status);
+        return (leadsToExit(this.#route) && EXIT_CAUSES.get(head.status)) || verdictOf(head.status);
       }
       // RFC 9110 section 15.2: interim responses come before the final one. 101 was never asked for.
       if (head.status === 101 || ++this.#interim > this.#limits.maxInterimResponses) return 'upstream_protocol';
@@ -58,6 +59,14 @@ export class ConnectReply implements Handshake {
     }
   }
 }
+
+/**
+ * The embedded exit is ours: it answers with the status of a cause where that is not its target's doing. From an
+ * upstream the same statuses say no more than that it refuses.
+ */
+const EXIT_CAUSES: ReadonlyMap<number, Cause> = new Map(
+  (['destination_denied', 'loop_detected', 'overloaded'] as const).map((cause) => [CAUSES[cause].status, cause]),
+);
 
 function verdictOf(status: number): 'open' | Cause {
   if (status < 300) return 'open';

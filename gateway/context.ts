@@ -8,13 +8,20 @@ import type { Logger } from '../src/core/log.ts';
 import type { Histogram } from '../src/core/metrics.ts';
 import type { Route } from '../src/core/model.ts';
 import type { Directory } from '../src/core/pool-index/directory.ts';
+import type { AddressGuard } from './address-guard.ts';
+import type { AuthThrottle } from './auth-throttle.ts';
 import type { Caps } from './caps.ts';
 import type { Counters } from './counters.ts';
+import { CredentialEcho } from './credential-echo.ts';
 import type { Credentials } from './credentials.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Ledger } from './ledger.ts';
+import { type Load, NORMAL } from './load.ts';
+import type { NameResolver } from './name-resolver.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
+import type { Via } from './via.ts';
 
 /** Something live that a revocation or the end of a drain must be able to cut. */
 export interface Cuttable {
@@ -34,9 +41,16 @@ export class GatewayContext {
   readonly counters: Counters;
   readonly deadlines: Deadlines;
   readonly upstreams: UpstreamPool;
+  readonly upstreamTls: UpstreamTls;
   readonly ownAddresses: OwnAddresses;
+  readonly resolver: NameResolver;
+  readonly addressGuard: AddressGuard;
   readonly ledger: Ledger;
   readonly caps: Caps;
+  readonly via: Via;
+  readonly credentialEcho = new CredentialEcho();
+  readonly load: Load;
+  readonly throttle: AuthThrottle;
   /** By outcome; the resolver's latency is the first figure an operator looks at. */
   readonly resolveSeconds: Map<string, Histogram>;
   /** Requests and tunnels under way. */
@@ -57,9 +71,15 @@ export class GatewayContext {
     counters: Counters;
     deadlines: Deadlines;
     upstreams: UpstreamPool;
+    upstreamTls: UpstreamTls;
     ownAddresses: OwnAddresses;
+    resolver: NameResolver;
+    addressGuard: AddressGuard;
     ledger: Ledger;
     caps: Caps;
+    via: Via;
+    load: Load;
+    throttle: AuthThrottle;
     resolveSeconds: Map<string, Histogram>;
     /** Eight random hex digits that tell this run's request ids from another's. */
     idPrefix: string;
@@ -73,11 +93,22 @@ export class GatewayContext {
     this.counters = parts.counters;
     this.deadlines = parts.deadlines;
     this.upstreams = parts.upstreams;
+    this.upstreamTls = parts.upstreamTls;
     this.ownAddresses = parts.ownAddresses;
+    this.resolver = parts.resolver;
+    this.addressGuard = parts.addressGuard;
     this.ledger = parts.ledger;
     this.caps = parts.caps;
+    this.via = parts.via;
+    this.load = parts.load;
+    this.throttle = parts.throttle;
     this.resolveSeconds = parts.resolveSeconds;
     this.#idPrefix = parts.idPrefix;
+  }
+
+  /** Whether a client's connection may carry another request after this one. */
+  get keepsClients(): boolean {
+    return !this.draining && this.load.level === NORMAL;
   }
 
   nextRequestId(): string {

@@ -38,6 +38,11 @@ export class Deadline {
     if (this.at < this.visitAt) this.#wheel.file(this);
   }
 
+  /** Fires after `ms` milliseconds at the latest: what is armed stays when it comes sooner. */
+  armSooner(ms: number): void {
+    if (this.#wheel.tick + Math.ceil(ms / TICK_MS) + 1 < this.at) this.arm(ms);
+  }
+
   disarm(): void {
     this.at = NEVER;
   }

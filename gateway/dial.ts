@@ -9,16 +9,18 @@
  * there, for its whole life; it has one owner at a time, which gets its events. Its
  * socket has an error listener and a deadline from the tick it exists (E25).
  */
-import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { Destination } from '../src/core/destinations.ts';
 import type { Route } from '../src/core/model.ts';
+import { leadsToExit } from '../src/core/pool-index/route.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
+import { connectGuarded } from './guarded-connect.ts';
 import { type Handshake, startHandshake } from './handshake.ts';
 import { authorityOf } from './http1/target.ts';
 import { reset, resetTls } from './reset.ts';
+import { lookAtStalled } from './stall.ts';
 
 /** Who gets the events of an upstream connection. */
 export interface UpstreamOwner {
@@ -48,6 +50,9 @@ export const NOBODY: UpstreamOwner = {
   onClosed: () => undefined,
 };
 
+/** Of several addresses, each but the last gets this fraction of the time to connect. */
+const ATTEMPTS = 4;
+
 export class UpstreamConnection {
   readonly route: Route;
   readonly socket: Socket;
@@ -76,16 +81,12 @@ export class UpstreamConnection {
     const { limits } = context;
     this.#limits = limits;
     const tls = route.scheme === 'https';
-    const socket = connect({
-      host: route.host,
-      port: route.port,
-      allowHalfOpen: true,
-      noDelay: true,
-      lookup: context.ownAddresses.guardedLookup(route.port),
-    });
-    this.#deadline.arm(limits.connectTimeoutMs);
+    const socket = new Socket({ allowHalfOpen: true }).setNoDelay(true);
+    context.caps.openSockets(route);
+    socket.once('close', () => context.caps.closeSockets(route));
+    this.#connect(socket, context);
     this.#carrier = socket;
-    this.socket = tls ? this.#secure(socket, limits.upstreamTlsTimeoutMs) : socket;
+    this.socket = tls ? this.#secure(socket, context) : socket;
     this.socket.once(tls ? 'secureConnect' : 'connect', () => this.#onConnected());
     this.#listen();
   }
@@ -112,6 +113,11 @@ export class UpstreamConnection {
     else resetTls(this.socket, this.#carrier);
   }
 
+  /** Closes it if nothing is read from it and its peer has reset it (`stall.ts`). */
+  lookAtStalled(): void {
+    lookAtStalled(this.socket, this.#carrier);
+  }
+
   /** Leaves the socket's data to somebody else (a tunnel's relay); errors and the close are still ours to report. */
   detach(): Socket {
     return this.socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd);
@@ -123,6 +129,22 @@ export class UpstreamConnection {
     this.socket.destroy();
   }
 
+  /** To the addresses that the guard lets through, literal ones as well; the time to connect begins when they are known. */
+  #connect(socket: Socket, { limits, addressGuard }: GatewayContext): void {
+    const { host, port } = this.route;
+    if (leadsToExit(this.route)) {
+      this.arm(limits.connectTimeoutMs, 'upstream_connect_timeout');
+      socket.connect({ host, port });
+      return;
+    }
+    this.arm(limits.dnsTimeoutMs, 'upstream_dns');
+    const attemptMs = limits.connectTimeoutMs / ATTEMPTS;
+    connectGuarded(socket, addressGuard, { host, port, attemptMs }, (refusal) => {
+      if (refusal !== null) this.#failure ??= refusal;
+      else this.arm(limits.connectTimeoutMs, 'upstream_connect_timeout');
+    });
+  }
+
   #onConnected(): void {
     this.connected = true;
     this.owner.onConnected(this);
@@ -131,6 +153,8 @@ export class UpstreamConnection {
     this.arm(this.#limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
     handshake.begin({
       send: (octets) => {
+        // A name may be found when its connection is gone.
+        if (this.socket.destroyed) return;
         this.owner.onHandshake(octets.length);
         this.socket.write(octets, 'latin1');
       },
@@ -160,11 +184,10 @@ export class UpstreamConnection {
     else this.owner.onEnd(this);
   };
 
-  #secure(raw: Socket, timeoutMs: number): Socket {
-    const { host } = this.route;
-    raw.once('connect', () => this.arm(timeoutMs, 'upstream_tls'));
+  #secure(raw: Socket, { limits, upstreamTls }: GatewayContext): Socket {
+    raw.once('connect', () => this.arm(limits.upstreamTlsTimeoutMs, 'upstream_tls'));
     raw.once('error', (error) => this.#note(error));
-    return connectTls({ socket: raw, servername: isIP(host) ? '' : host, host, allowHalfOpen: true } as never);
+    return upstreamTls.secure(raw, this.route);
   }
 
   #listen(): void {
@@ -187,11 +210,7 @@ export class UpstreamConnection {
   }
 }
 
-/** A refused loop: thrown through the lookup hook, so that it arrives as any dial error does. */
-export const LOOP_CODE = 'SALLYPORT_LOOP';
-
 const CAUSE_BY_CODE = new Map<string, Cause>([
-  [LOOP_CODE, 'loop_detected'],
   ['ECONNREFUSED', 'upstream_refused'],
   ['ECONNRESET', 'upstream_reset'],
   ['EPIPE', 'upstream_reset'],
@@ -211,9 +230,12 @@ const CAUSE_BY_CODE = new Map<string, Cause>([
   ['ENOBUFS', 'overloaded'],
 ]);
 
+/** What OpenSSL says: in TLS 1.3 an upstream that wants a certificate of ours tells so when we are done already. */
+const TLS_FAULT = 'ERR_SSL_';
+
 /** The cause of a socket error, by its code alone (never by its message). */
-function causeOf(error: NodeJS.ErrnoException, handshaking: boolean): Cause {
-  const cause = CAUSE_BY_CODE.get(error.code ?? '');
+function causeOf({ code = '' }: NodeJS.ErrnoException, handshaking: boolean): Cause {
+  const cause = CAUSE_BY_CODE.get(code);
   if (cause !== undefined && !(handshaking && cause === 'upstream_reset')) return cause;
-  return handshaking ? 'upstream_tls' : 'upstream_unreachable';
+  return handshaking || code.startsWith(TLS_FAULT) ? 'upstream_tls' : 'upstream_unreachable';
 }

@@ -7,8 +7,9 @@
  */
 import type { Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
-import type { ApiKeyState, PoolId, Route } from '../src/core/model.ts';
+import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
 import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
+import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { outcomeOf, type PoolCounters, type RequestKind } from './counters.ts';
 import { authorityOf, type Target } from './http1/target.ts';
@@ -31,8 +32,12 @@ export class Exchange implements Linked<Exchange> {
   stage: Stage = 'head';
   status = 0;
   key: ApiKeyState | null = null;
-  /** Whether it holds one of its key's slots. */
+  /** The rule by which the key was found; empty without one. */
+  identifiedBy = '';
+  /** Whether it holds a slot of its key and workspace. */
   admitted = false;
+  /** Whether it holds a tunnel's slot of its session. */
+  tunnelled = false;
   /** Set by `place`, and kept whatever becomes of the session. */
   route: Route | null = null;
   /** Whose traffic it is; empty without an account. */
@@ -40,6 +45,8 @@ export class Exchange implements Linked<Exchange> {
   poolId: PoolId | null = null;
   poolName: string | null = null;
   pool: PoolCounters | null = null;
+  /** Of its pool, once that is known. */
+  policy: PoolPolicyState = OPEN_POLICY;
   resolveMs = 0;
   /** Time in dials, which is not overhead of ours. */
   dialMs = 0;
@@ -81,11 +88,19 @@ export class Exchange implements Linked<Exchange> {
     this.#context.ledger.begin(this);
   }
 
-  beginDial(): void {
+  /** A dial begins, and holds a slot until `endDial`; the cause when there is none. */
+  beginDial(): Cause | null {
+    const { caps, upstreams } = this.#context;
     this.stage = 'dial';
+    const route = this.route!;
+    // A kept connection that nobody uses gives way to one that somebody waits for.
+    if (!caps.hasSockets(route) && !upstreams.dropOne()) return 'overloaded';
+    const cause = caps.beginDial(route.live!, this.policy);
+    if (cause !== null) return cause;
     this.attempts++;
     this.dialStartedAt = this.#context.clock.monotonicMs();
     this.#dialling = true;
+    return null;
   }
 
   /** The connection is open: its time counts for the session and its provider. */
@@ -98,6 +113,7 @@ export class Exchange implements Linked<Exchange> {
   /** What the upstream does from now on is no dial any more. */
   endDial(): void {
     this.#dialling = false;
+    this.#context.caps.endDial(this.route!.live!);
     this.dialMs += this.#context.clock.monotonicMs() - this.dialStartedAt;
   }
 
@@ -110,6 +126,7 @@ export class Exchange implements Linked<Exchange> {
     this.endedAt = context.clock.monotonicMs();
     if (this.#dialling) this.endDial();
     context.inFlight--;
+    if (this.tunnelled) context.caps.closeTunnel(this.route!.live!);
     if (this.admitted) context.caps.release(this.key!);
     const pool = this.pool ?? context.counters.unplaced();
     pool.count(this.kind, outcomeOf(cause));
@@ -117,7 +134,8 @@ export class Exchange implements Linked<Exchange> {
     pool.bytesOut += this.bytesOut;
     if (cause !== null) context.counters.cause(cause);
     context.ledger.finish(this);
-    if (context.accessLog && context.log.isEnabled('info')) context.log.info(this.#fields(), 'request');
+    if (context.accessLog && context.log.isEnabled('info') && this.#mayLog())
+      context.log.info(this.#fields(), 'request');
   }
 
   /** The record of it, once it has finished, at `nowMs` of wall time; `sequence` as the ring counts. Its key must be known. */
@@ -131,6 +149,7 @@ export class Exchange implements Linked<Exchange> {
       startedAtMs: Math.round(nowMs - durationMs),
       clientAddress: this.client,
       keyId: key!.id,
+      identifiedBy: this.identifiedBy,
       poolId: this.poolId,
       sessionId: route === null ? null : route.sessionId,
       accountName: this.accountName === '' ? null : this.accountName,
@@ -150,6 +169,11 @@ export class Exchange implements Linked<Exchange> {
     };
   }
 
+  /** Refusals of strangers, which cost nothing to ask for, leave a bounded number of lines. */
+  #mayLog(): boolean {
+    return this.key !== null || this.cause === null || this.#context.throttle.mayLog(networkOfPeer(this.client));
+  }
+
   /** None without a dial or a kept connection. A kept connection that died and the dial in its place are one attempt. */
   #attempts(): AttemptRecord[] {
     const begun = this.dialStartedAt === -1 ? this.sentAt : this.dialStartedAt;
@@ -161,6 +185,7 @@ export class Exchange implements Linked<Exchange> {
     return {
       [FIELD.requestId]: this.id,
       [FIELD.keyId]: this.key?.id,
+      [FIELD.identifiedBy]: this.key === null ? undefined : this.identifiedBy,
       [FIELD.workspaceId]: this.key?.workspaceId,
       [FIELD.pool]: this.poolName ?? undefined,
       [FIELD.sessionId]: this.route?.sessionId,

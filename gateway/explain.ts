@@ -8,15 +8,19 @@ import type { Cause } from '../src/core/cause.ts';
 import type { ExplainQuery, Explanation } from '../src/core/observed.ts';
 import { censusOf, foresee } from '../src/core/pool-index/foresee.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
+import { leadsToExit } from '../src/core/pool-index/route.ts';
+import { parseSelector } from '../src/core/selector.ts';
 import { refusalOfRoute } from './admission.ts';
 import type { GatewayContext } from './context.ts';
 import { authorityOf, parseAuthorityTarget } from './http1/target.ts';
-import { parseSelector } from './selector.ts';
 
-type Surroundings = Pick<GatewayContext, 'directory' | 'ownAddresses'>;
+type Surroundings = Pick<GatewayContext, 'directory' | 'ownAddresses' | 'addressGuard'>;
+
+/** Nobody says how the target would be asked for: to this port in the clear, to any other with CONNECT. */
+const PLAIN_PORT = 80;
 
 /** The session that the next request like this would get and why, or the cause that it would end with. */
-export function explain({ directory, ownAddresses }: Surroundings, query: ExplainQuery): Explanation {
+export function explain({ directory, ownAddresses, addressGuard }: Surroundings, query: ExplainQuery): Explanation {
   const target = parseAuthorityTarget(authorityIn(query));
   if (target === null) return refused('bad_request', null);
   const selector = parseSelector(query.username, null);
@@ -25,10 +29,13 @@ export function explain({ directory, ownAddresses }: Surroundings, query: Explai
   if (pool === undefined) return refused('pool_unknown', null);
   if (!pool.state.enabled) return refused('pool_disabled', pool);
   if (ownAddresses.isOwn(target.host, target.port)) return refused('loop_detected', pool);
+  if (pool.targets?.denies(target, target.port !== PLAIN_PORT)) return refused('destination_denied', pool);
   const foreseen = foresee(pool, selector.session);
   const route = foreseen && pool.routeOf(foreseen.member);
   if (foreseen === null || route === null) return refused('pool_empty', pool);
-  const cause = refusalOfRoute(ownAddresses, route);
+  // Through a LOCAL session it is the target that this machine dials. What only DNS can tell is no part of this.
+  const dialled = leadsToExit(route) ? target : route;
+  const cause = refusalOfRoute(ownAddresses, route) ?? addressGuard.refusalOf(dialled.host, dialled.port);
   if (cause !== null) return refused(cause, pool);
   return {
     poolId: pool.state.id,

@@ -2,38 +2,37 @@
  * One plain HTTP request, relayed: client → upstream → client.
  *
  *   start ─▶ dial (tunnelled routes: up to the target) ─▶ send head ─▶ body ⇄ reply ─▶ done
- *     └─ idle connection of the same route ──────────────▲
+ *     └─ idle connection of the same route ──────────────▲                     └─ 101 that was asked for: `upgrade.ts`
  *
  * Writes what it sends from checked parts, copies only end-to-end header lines
  * and body octets. Each direction stops reading while the other side's buffer
  * is full (E24). Until the first octet of a reply, a failure is answered; after
  * that it is a cut that the client can see, never a second answer (E18).
  */
-import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
+import { BodyLimit } from './body-limit.ts';
 import type { GatewayContext } from './context.ts';
+import type { EchoWatch } from './credential-echo.ts';
 import { NOBODY, UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyReader } from './http1/framing.ts';
 import { parseReplyHead, type ReplyHead } from './http1/reply-head.ts';
 import type { RequestHead } from './http1/request-head.ts';
 import { authorityOf } from './http1/target.ts';
-import { forwardedHead, interimHead, replyHead } from './http1/write-head.ts';
+import { forwardedHead, interimHead, replyHead, switchingHead } from './http1/write-head.ts';
 import { releaseWritten } from './relay.ts';
 import { identityLines } from './respond.ts';
+import { Upgrade, type UpgradeClient } from './upgrade.ts';
 
 /** What a relayed request needs of the client's connection. */
-export interface ForwardClient {
-  readonly socket: Socket;
+export interface ForwardClient extends UpgradeClient {
   /** The upstream takes body octets now: hand over what came, and go on reading. */
   takeBody(): void;
   /** Answers with a cause; nothing of a response was sent yet. `reusable`: the request is whole and asked to go on. */
   refuse(exchange: Exchange, cause: Cause, reusable: boolean): void;
   /** The response is complete; `keepAlive`: the connection may carry another request. */
   finished(keepAlive: boolean): void;
-  /** Ends the connection so that the client sees the response was not complete. */
-  cut(): void;
 }
 
 /** Methods that may be sent again when a kept connection turns out to be dead (RFC 9110 section 9.2.2). */
@@ -48,6 +47,7 @@ export class Forward implements UpstreamOwner {
   readonly #exchange: Exchange;
   readonly #route: Route;
   readonly #body: BodyReader;
+  readonly #limit: BodyLimit | null;
   readonly #repeatable: boolean;
   #connection: UpstreamConnection | null = null;
   #reused = false;
@@ -61,6 +61,10 @@ export class Forward implements UpstreamOwner {
   /** Reply head not written yet: it leaves with the first body octets. */
   #replyText: string | null = null;
   #keepClient = false;
+  /** While it may become one, and when it has. */
+  #upgrade: Upgrade | null = null;
+  /** Looks through the body of an error. */
+  #echoWatch: EchoWatch | null = null;
 
   constructor(context: GatewayContext, client: ForwardClient, head: RequestHead, exchange: Exchange, route: Route) {
     this.#context = context;
@@ -69,6 +73,7 @@ export class Forward implements UpstreamOwner {
     this.#exchange = exchange;
     this.#route = route;
     this.#body = new BodyReader(head.body);
+    this.#limit = head.body === 'chunked' ? new BodyLimit(context.limits.maxBodyBytes) : null;
     this.#bodyDone = head.body === 0;
     this.#repeatable = head.body === 0 && REPEATABLE.has(head.method);
   }
@@ -78,8 +83,25 @@ export class Forward implements UpstreamOwner {
     return this.#bodyDone;
   }
 
+  /**
+   * Whether the client's connection may carry another request. Not behind an upgrade that was not granted: what comes
+   * there may be meant in another protocol, and is read by nobody.
+   */
+  get #goesOn(): boolean {
+    return this.#head.keepAlive && this.#head.upgrade === null;
+  }
+
+  /** Whether what the client sends behind its request may come to be the first octets of another protocol. */
+  get mayUpgrade(): boolean {
+    return this.#upgrade !== null;
+  }
+
   start(): void {
-    const { target } = this.#head;
+    const { target, upgrade } = this.#head;
+    if (upgrade !== null) {
+      const refuse = (cause: Cause): void => this.#fail(cause);
+      this.#upgrade = new Upgrade(this.#context, this.#client, this.#exchange, this.#route, refuse);
+    }
     const tunnelTo = this.#route.tunnelled ? authorityOf(target.host, target.port) : null;
     const kept = this.#context.upstreams.take(this.#route, tunnelTo, this.#repeatable);
     if (kept === null) return this.#dial();
@@ -97,6 +119,10 @@ export class Forward implements UpstreamOwner {
     if (!this.#sent || this.#bodyDone) return 0;
     const connection = this.#connection!;
     const { length } = octets;
+    if (this.#limit?.exceededBy(octets)) {
+      this.#fail('body_too_large');
+      return length;
+    }
     const event = this.#body.read(octets, (piece) => {
       this.#exchange.bytesOut += piece.length;
       if (!connection.socket.write(piece)) this.#client.socket.pause();
@@ -122,6 +148,11 @@ export class Forward implements UpstreamOwner {
   /** The client is gone, or its body came to a stop: nothing of this request is completed upstream. */
   abort(cause: Cause): void {
     this.#fail(cause);
+  }
+
+  /** The client's socket, which was handed over, is gone. */
+  clientClosed(): void {
+    this.#upgrade!.clientClosed();
   }
 
   onConnected(): void {
@@ -168,7 +199,9 @@ export class Forward implements UpstreamOwner {
   }
 
   #dial(): void {
-    this.#exchange.beginDial();
+    const full = this.#exchange.beginDial();
+    // Told in a turn of its own, as every failed dial is: whoever asks in a pipeline is not answered from within.
+    if (full !== null) return void setImmediate(() => this.#fail(full));
     const through = this.#route.tunnelled ? this.#head.target : null;
     this.#connection = new UpstreamConnection(this.#context, this.#route, through, this);
   }
@@ -177,7 +210,8 @@ export class Forward implements UpstreamOwner {
     const exchange = this.#exchange;
     const { limits, clock } = this.#context;
     const inTunnel = connection.tunnelTo !== null;
-    const text = forwardedHead(this.#head, inTunnel ? null : this.#route.authorization, inTunnel);
+    const authorization = inTunnel ? null : this.#route.authorization;
+    const text = forwardedHead(this.#head, authorization, inTunnel, this.#viaLine(this.#head.minor));
     exchange.stage = 'wait';
     exchange.sentAt = clock.monotonicMs();
     exchange.bytesOut += text.length;
@@ -207,8 +241,10 @@ export class Forward implements UpstreamOwner {
         this.#pending = buffer;
         return;
       }
+      if (this.#context.credentialEcho.isIn(this.#route, reply)) return this.#fail('upstream_protocol');
       const rest = reply.size === buffer.length ? null : buffer.subarray(reply.size);
       if (reply.status >= 200) return this.#onReply(reply, rest, connection);
+      if (reply.upgrade !== null && reply.upgrade === this.#head.upgrade) return this.#switch(reply, rest, connection);
       if (!this.#relayInterim(reply)) return this.#fail('upstream_protocol');
       if (rest === null) return;
       buffer = rest;
@@ -216,12 +252,30 @@ export class Forward implements UpstreamOwner {
     }
   }
 
-  /** RFC 9110 section 15.2: 1xx goes to clients that know it; 100 only to one that asked; 101 to none. */
+  /** A 101 with the protocol that was asked for: from here on both sides talk past us. */
+  #switch(reply: ReplyHead, first: Buffer | null, connection: UpstreamConnection): void {
+    this.#done = true;
+    this.#exchange.status = reply.status;
+    this.#countOverhead();
+    this.#upgrade!.join(connection, switchingHead(reply, reply.upgrade!, this.#ownLines(reply)), first);
+  }
+
+  #viaLine(minor: number): string {
+    return this.#exchange.policy.via ? this.#context.via.line(minor) : '';
+  }
+
+  /** What we add to a response. */
+  #ownLines({ minor }: ReplyHead): string {
+    const identity = this.#exchange.policy.quiet ? '' : identityLines(this.#exchange, null);
+    return this.#viaLine(minor) + identity;
+  }
+
+  /** RFC 9110 section 15.2: 1xx goes to clients that know it; 100 only to one that asked; another 101 to none. */
   #relayInterim(reply: ReplyHead): boolean {
     if (reply.status === 101 || ++this.#interim > this.#context.limits.maxInterimResponses) return false;
     const wanted = this.#head.minor === 1 && (reply.status !== 100 || this.#head.expectContinue);
     if (!wanted) return true;
-    const text = interimHead(reply);
+    const text = interimHead(reply, this.#viaLine(reply.minor));
     this.#exchange.bytesIn += text.length;
     this.#client.socket.write(text, 'latin1');
     return true;
@@ -229,16 +283,20 @@ export class Forward implements UpstreamOwner {
 
   #onReply(reply: ReplyHead, rest: Buffer | null, connection: UpstreamConnection): void {
     if (reply.status === 407) return this.#fail('upstream_auth_failed');
-    const { minor, keepAlive } = this.#head;
+    this.#upgrade?.release();
+    this.#upgrade = null;
+    if (reply.status >= 400) this.#echoWatch = this.#context.credentialEcho.watch(this.#route);
+    const { minor } = this.#head;
     const exchange = this.#exchange;
     this.#reply = reply;
     connection.arm(this.#context.limits.responseIdleMs, 'idle_timeout');
     exchange.status = reply.status;
     // An HTTP/1.0 client knows no chunks: it gets bare data up to the end of the connection.
     const decode = minor === 0 && reply.body === 'chunked';
-    this.#keepClient = keepAlive && this.#bodyDone && !this.#context.draining && reply.body !== 'close' && !decode;
+    this.#keepClient =
+      this.#goesOn && this.#bodyDone && this.#context.keepsClients && reply.body !== 'close' && !decode;
     this.#replyBody = new BodyReader(reply.body, !decode);
-    this.#replyText = replyHead(reply, identityLines(exchange, null), {
+    this.#replyText = replyHead(reply, this.#ownLines(reply), {
       minor,
       decode,
       keepAlive: this.#keepClient,
@@ -254,6 +312,7 @@ export class Forward implements UpstreamOwner {
   }
 
   #relay(octets: Buffer, connection: UpstreamConnection): void {
+    if (this.#echoWatch?.sees(octets)) return this.#fail('upstream_protocol');
     const body = this.#replyBody!;
     // A chunk that is written may be freed, and has no length then.
     const { length } = octets;
@@ -310,6 +369,7 @@ export class Forward implements UpstreamOwner {
   #fail(cause: Cause): void {
     if (this.#done) return;
     this.#done = true;
+    this.#upgrade?.release();
     const exchange = this.#exchange;
     // An upstream that waits for more of a body sees a reset, not an end that it might take for one (E6).
     if (this.#sent && !this.#bodyDone) {
@@ -318,8 +378,8 @@ export class Forward implements UpstreamOwner {
     } else this.#connection?.discard();
     if (cause === 'client_gone') {
       exchange.finish(cause);
-    } else if (exchange.status === 0 && this.#reply === null) {
-      this.#client.refuse(exchange, cause, this.#bodyDone && this.#head.keepAlive);
+    } else if (this.#reply === null || this.#replyText !== null) {
+      this.#client.refuse(exchange, cause, this.#bodyDone && this.#goesOn);
     } else {
       exchange.finish(cause);
       this.#client.cut();

@@ -10,6 +10,9 @@ import type { Destination } from '../src/core/destinations.ts';
 import type { Route } from '../src/core/model.ts';
 import { ConnectReply } from './connect-reply.ts';
 import type { GatewayContext } from './context.ts';
+import { Socks4Dial } from './socks4-dial.ts';
+import { Socks5Dial } from './socks5-dial.ts';
+import { locateHere } from './target-address.ts';
 
 /** Where a handshake writes, and where it fails when that is not an answer's doing. */
 export interface HandshakeSink {
@@ -31,5 +34,18 @@ export interface Handshake {
 
 /** The handshake that this route's upstream needs to reach `target`. */
 export function startHandshake(context: GatewayContext, route: Route, target: Destination): Handshake {
-  return new ConnectReply(context.limits, route, target);
+  const { scheme, credentials } = route;
+  switch (scheme) {
+    case 'http':
+    case 'https':
+      return new ConnectReply(context.limits, route, target);
+    case 'socks4':
+      return new Socks4Dial(locateHere(context, route, target, true), credentials?.username ?? '');
+    case 'socks4a':
+      return new Socks4Dial((done) => done(target), credentials?.username ?? '');
+    case 'socks5':
+      return new Socks5Dial(locateHere(context, route, target, false), credentials);
+    case 'socks5h':
+      return new Socks5Dial((done) => done(target), credentials);
+  }
 }

@@ -4,33 +4,47 @@
  * accepted socket is its, from the tick it exists.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Entrance, ErrorStatus } from '../src/core/entrance.ts';
 import type { Logger } from '../src/core/log.ts';
+import { type BindingOf, compileBinding } from './bindings.ts';
 
-/** Where to listen, and how clients are treated that come in there. */
-export interface Entrance {
-  readonly host: string;
-  /** 0 asks the system for a free one. */
-  readonly port: number;
+/** An entrance that is open: how clients are treated that come in there. */
+export interface Door {
+  /** null: clients speak in clear. */
+  readonly secureContext: SecureContext | null;
+  readonly errorStatus: ErrorStatus;
+  /** Who a client is that does not say so itself; null where nobody is bound. */
+  readonly bindingOf: BindingOf | null;
 }
 
 const BACKLOG = 4_096;
 
 export class Listeners {
   readonly #log: Logger;
+  readonly #ranges: BindingOf | null;
   readonly #servers: Server[] = [];
 
-  constructor(log: Logger) {
+  /** `ranges`: who clients are by their address, on whichever listener; null where nobody is bound so. */
+  constructor(log: Logger, ranges: BindingOf | null) {
     this.#log = log;
+    this.#ranges = ranges;
   }
 
   /** Opens one; answers the port and the URL it has. Rejects when it cannot listen there. */
-  async open(entrance: Entrance, accept: (socket: Socket) => void): Promise<{ port: number; url: string }> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, accept);
+  async open(entrance: Entrance, accept: (socket: Socket, door: Door) => void): Promise<{ port: number; url: string }> {
+    const { host, tls, errorStatus, binding } = entrance;
+    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
     server.on('error', (error) => this.#log.warn({ error: error.message }, 'listener'));
+    const secureContext = tls === null ? null : createSecureContext({ ...tls, minVersion: 'TLSv1.2' });
     await listenOn(server, entrance);
     this.#servers.push(server);
-    const { port, family } = server.address() as AddressInfo;
-    return { port, url: `http://${family === 'IPv6' ? `[${entrance.host}]` : entrance.host}:${port}` };
+    const { port } = server.address() as AddressInfo;
+    const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const door: Door = { secureContext, errorStatus, bindingOf: compileBinding(binding, place, this.#ranges) };
+    // Nobody is accepted before this turn is over.
+    server.on('connection', (socket) => accept(socket, door));
+    return { port, url: `${tls === null ? 'http' : 'https'}://${place}` };
   }
 
   /** Accepts nobody any more; who is connected stays. */

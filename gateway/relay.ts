@@ -10,16 +10,18 @@
 import type { Socket } from 'node:net';
 
 /**
- * Starts relaying, and tells `count` of the octets of each chunk written. The returned function stops it: what still
- * comes is discarded, and no end is passed on.
+ * Starts relaying. Tells `count` of the octets of each chunk written, and `onStall` each time that it stops reading.
+ * The returned function stops it: what still comes is discarded, and no end is passed on.
  */
-export function relay(from: Socket, to: Socket, count: (octets: number) => void): () => void {
+export function relay(from: Socket, to: Socket, onStall: () => void, count: (octets: number) => void): () => void {
   const onData = (chunk: Buffer): void => {
     if (!to.writable) return;
     count(chunk.length);
     const flowing = to.write(chunk);
     releaseWritten(chunk, to);
-    if (!flowing) from.pause();
+    if (flowing) return;
+    from.pause();
+    onStall();
   };
   const onDrain = (): void => void from.resume();
   const onEnd = (): void => void to.end();

@@ -15,9 +15,12 @@ export function reset(socket: Socket): void {
   else socket.resetAndDestroy();
 }
 
-/** Resets a TLS socket by the TCP socket that carries it. One that has said its farewell is past that, and is destroyed. */
+/**
+ * Resets a TLS socket by the TCP socket that carries it. While its farewell is on the way nothing but destroying it is
+ * left; once that is out, the peer may be told that we read no more.
+ */
 export function resetTls(socket: Socket, carrier: Socket): void {
-  if (socket.writableEnded) socket.destroy();
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
   else reset(carrier);
 }
 

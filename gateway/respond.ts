@@ -4,7 +4,8 @@
  * (E19). The reason phrase is the cause, because most clients show only that of
  * a refused CONNECT.
  */
-import { CAUSES, type Cause } from '../src/core/cause.ts';
+import { CAUSES, type Cause, EXTENDED_STATUSES } from '../src/core/cause.ts';
+import type { ErrorStatus } from '../src/core/entrance.ts';
 import type { Exchange } from './exchange.ts';
 
 const ALLOW = 'GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT';
@@ -17,6 +18,12 @@ export interface AnswerOptions {
   readonly status?: number | undefined;
   /** The connection ends after this answer. */
   readonly close: boolean;
+}
+
+/** The number that a cause is told by. */
+export function statusOf(cause: Cause, style: ErrorStatus): number {
+  const { status } = CAUSES[cause];
+  return style === 'standard' ? status : (EXTENDED_STATUSES[cause] ?? status);
 }
 
 /** The whole answer as latin1 text; `exchange` null: the request was never understood. */

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock } from '../src/core/clock.ts';
+import type { ClientRange, Entrance } from '../src/core/entrance.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Logger } from '../src/core/log.ts';
 import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample } from '../src/core/metrics.ts';
@@ -24,26 +25,46 @@ import type {
 } from '../src/core/observed.ts';
 import { Directory, type StickyOverride, type StickyOverrides } from '../src/core/pool-index/directory.ts';
 import { liveStateOf } from '../src/core/pool-index/session-live.ts';
+import { deniesAddress } from '../src/core/target-policy.ts';
+import { AddressGuard } from './address-guard.ts';
 import { admit } from './admission.ts';
-import { Caps } from './caps.ts';
-import { ClientConnection } from './client-connection.ts';
+import { Arrival, type Reception } from './arrival.ts';
+import { AuthThrottle } from './auth-throttle.ts';
+import { compileRanges } from './bindings.ts';
+import { type CapHoldings, Caps } from './caps.ts';
+import { type Admission, ClientConnection } from './client-connection.ts';
+import { networkOf } from './client-network.ts';
 import { GatewayContext } from './context.ts';
 import { Counters } from './counters.ts';
 import { Credentials } from './credentials.ts';
-import { Deadline, Deadlines } from './deadlines.ts';
-import { Exchange } from './exchange.ts';
+import { Deadlines } from './deadlines.ts';
+import { descriptorLimit } from './descriptors.ts';
 import { LocalExitServer } from './exits/local-exit.ts';
 import { explain } from './explain.ts';
 import { Ledger } from './ledger.ts';
-import { type Entrance, Listeners } from './listeners.ts';
+import { type Door, Listeners } from './listeners.ts';
+import { Load, SHEDDING } from './load.ts';
+import { NameResolver } from './name-resolver.ts';
 import { OwnAddresses } from './own-addresses.ts';
-import { answerOf } from './respond.ts';
+import { SocksConnection } from './socks-connection.ts';
+import { SOCKS_VERSION } from './socks5.ts';
+import { turnAway } from './turn-away.ts';
 import { UpstreamPool } from './upstream-pool.ts';
+import { UpstreamTls } from './upstream-tls.ts';
+import { Via } from './via.ts';
 
 export interface GatewayOptions {
-  readonly listen: readonly Entrance[];
+  readonly entrances: readonly Entrance[];
+  /** Who clients are that send no credentials, by their address. */
+  readonly clientRanges: readonly ClientRange[];
   readonly limits: GatewayLimits;
   readonly accessLog: boolean;
+  /** Addresses with or without port; null: the system's. */
+  readonly dnsServers: readonly string[] | null;
+  /** Whether upstreams and targets of LOCAL sessions may be at loopback, private and other special addresses. */
+  readonly upstreamsAllowPrivate: boolean;
+  /** Certificates in PEM of authorities that `https` upstreams may have, next to the runtime's own. */
+  readonly upstreamAuthorities: readonly string[];
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -58,9 +79,6 @@ const DELAY_SAMPLE_MS = 10;
 /** After the grace, what was cut gets this long to be gone: more than a tunnel's last words, less than the second in which we must be. */
 const LAST_WORDS_MS = 500;
 
-/** A connection beyond the limit gets this long to read that it is turned away. */
-const TURNED_AWAY_MS = 1_000;
-
 /** What a gateway holds right now; all zero once nobody uses it. */
 export interface GatewayHoldings {
   readonly clientConnections: number;
@@ -70,6 +88,8 @@ export interface GatewayHoldings {
   readonly placed: number;
   readonly tunnels: number;
   readonly idleUpstreams: number;
+  /** Slots taken, by level. */
+  readonly slots: CapHoldings;
   /** Entries in the deadline wheel; a closed connection's leaves within a turn of the wheel (51 s). */
   readonly deadlines: number;
 }
@@ -79,7 +99,8 @@ export class Gateway {
   readonly #context: GatewayContext;
   readonly #exit: LocalExitServer;
   readonly #listeners: Listeners;
-  readonly #connections = new Set<ClientConnection>();
+  readonly #reception: Reception;
+  readonly #arrivals = new Set<Arrival>();
   readonly #changes = new Map<Change['kind'], number>();
   readonly #applySeconds = new Histogram(APPLY_BUCKETS);
   readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
@@ -89,9 +110,11 @@ export class Gateway {
     this.#options = options;
     this.#context = context;
     this.#exit = exit;
-    this.#listeners = new Listeners(options.log);
+    this.#listeners = new Listeners(options.log, compileRanges(options.clientRanges));
+    this.#reception = this.#makeReception();
     this.#delay = monitorEventLoopDelay({ resolution: DELAY_SAMPLE_MS });
     this.#delay.enable();
+    context.load.start();
     context.directory.onRouteRetired = (route) => context.retire(route);
     context.directory.onScopeRetired = () => context.retireStale();
   }
@@ -99,27 +122,46 @@ export class Gateway {
   /** Makes a gateway that applies changes but takes no client yet. */
   static async create(options: GatewayOptions): Promise<Gateway> {
     const { clock, limits, log, accessLog } = options;
-    const ownAddresses = new OwnAddresses();
-    const exit = await LocalExitServer.start(ownAddresses);
+    const deadlines = new Deadlines();
+    const { dnsServers, upstreamsAllowPrivate } = options;
+    const resolver = new NameResolver({ clock, deadlines, dnsTimeoutMs: limits.dnsTimeoutMs, dnsServers });
+    const ownAddresses = new OwnAddresses((host) => resolver.known(host));
+    const addressGuard = new AddressGuard(resolver, ownAddresses, upstreamsAllowPrivate);
+    const exit = await LocalExitServer.start(addressGuard, (poolId, address, port) => {
+      return deniesAddress(directory.findPoolById(poolId), address, port);
+    });
+    ownAddresses.guard(exit.port);
     const random = randomBytes(12);
     const directory = new Directory({
       clock,
       localExit: exit,
       hashKey: { k0: random.readUInt32LE(0), k1: random.readUInt32LE(4) },
     });
+    const descriptors = descriptorLimit();
+    const caps = new Caps(limits, descriptors);
+    if (caps.maxConnections < limits.maxClientConnections) {
+      const { maxConnections: effective } = caps;
+      log.warn({ descriptors, configured: limits.maxClientConnections, effective }, 'fewer client connections');
+    }
     const context = new GatewayContext({
       clock,
       log,
       accessLog,
       limits,
       directory,
-      credentials: new Credentials((hash) => directory.findKey(hash), clock),
+      credentials: new Credentials(directory, clock),
       counters: new Counters(),
-      deadlines: new Deadlines(),
+      deadlines,
       upstreams: new UpstreamPool(limits, clock),
+      upstreamTls: new UpstreamTls(options.upstreamAuthorities),
       ownAddresses,
+      resolver,
+      addressGuard,
       ledger: new Ledger(clock),
-      caps: new Caps(limits),
+      caps,
+      load: new Load(limits, descriptors, log, clock),
+      throttle: new AuthThrottle(clock),
+      via: new Via(randomBytes(8).toString('hex')),
       resolveSeconds: new Map(),
       idPrefix: random.toString('hex', 8, 12),
     });
@@ -152,8 +194,8 @@ export class Gateway {
   async listen(): Promise<string[]> {
     const urls: string[] = [];
     try {
-      for (const entrance of this.#options.listen) {
-        const { port, url } = await this.#listeners.open(entrance, (socket) => this.#accept(socket, entrance));
+      for (const entrance of this.#options.entrances) {
+        const { port, url } = await this.#listeners.open(entrance, (socket, door) => this.#accept(socket, door));
         this.guardPort(port);
         urls.push(url);
       }
@@ -166,14 +208,15 @@ export class Gateway {
 
   /** What it holds now: for tests of leaks, and for whoever looks at a gateway that should be idle. */
   holdings(): GatewayHoldings {
-    const { inFlight, ledger, upstreams, deadlines } = this.#context;
+    const { inFlight, ledger, upstreams, deadlines, caps } = this.#context;
     const tunnels = [...this.#context.tunnels()].length;
     return {
-      clientConnections: this.#connections.size,
+      clientConnections: this.#arrivals.size,
       inFlight,
       placed: ledger.underWay,
       tunnels,
       idleUpstreams: upstreams.size,
+      slots: caps.holdings(),
       deadlines: deadlines.size,
     };
   }
@@ -222,7 +265,7 @@ export class Gateway {
       })),
       overheadSeconds: counters.overheadSeconds.snapshot(),
       failovers: [],
-      clientConnections: this.#connections.size,
+      clientConnections: this.#arrivals.size,
       sessions: directory.stats().flatMap(({ pool, eligible, disabled }): Sample[] => {
         const { label } = counters.pool(pool);
         return [
@@ -280,7 +323,7 @@ export class Gateway {
     // Whoever the kernel has accepted already is let in: closing the listener would reset them.
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#listeners.close();
-    for (const connection of this.#connections) connection.close();
+    for (const arrival of this.#arrivals) arrival.close();
     if (await this.#empty(graceMs)) return;
     for (const tunnel of [...this.#context.tunnels()]) tunnel.cut('draining');
     await this.#empty(LAST_WORDS_MS);
@@ -289,10 +332,12 @@ export class Gateway {
   /** Cuts everything at once. */
   async close(): Promise<void> {
     this.#listeners.close();
-    for (const connection of this.#connections) connection.destroy();
+    for (const arrival of this.#arrivals) arrival.destroy();
     await this.#empty(LAST_WORDS_MS);
     this.#context.upstreams.close();
+    this.#context.resolver.close();
     this.#context.deadlines.close();
+    this.#context.load.close();
     this.#delay.disable();
     await this.#exit.close();
   }
@@ -302,35 +347,35 @@ export class Gateway {
     if (this.#context.directory.step()) setImmediate(() => this.#clearDropped());
   }
 
-  #accept(socket: Socket, _entrance: Entrance): void {
+  #accept(socket: Socket, door: Door): void {
     const context = this.#context;
-    if (this.#connections.size >= context.limits.maxClientConnections) {
-      socket.on('error', () => undefined); // it is being turned away; nobody waits for the reason
-      const exchange = new Exchange(context, 'forward', '', null, `${socket.remoteAddress}:${socket.remotePort}`);
-      exchange.status = 503;
-      // What the client sends is read and dropped for a moment, as a reset would take our answer from it.
-      socket.resume().end(answerOf('overloaded', exchange, { close: true }), 'latin1');
-      const deadline = new Deadline(context.deadlines, () => socket.destroy());
-      deadline.arm(TURNED_AWAY_MS);
-      socket.once('close', () => deadline.release());
-      exchange.finish('overloaded');
-      return;
-    }
-    const connection = new ClientConnection(
-      context,
-      socket,
-      (head, exchange) => admit(context, head, exchange),
-      (closed) => {
-        this.#connections.delete(closed);
-        if (this.#connections.size === 0) this.#onEmpty?.();
+    const { caps, load } = context;
+    const network = networkOf(socket.remoteAddress ?? '');
+    const cause = load.level === SHEDDING ? 'overloaded' : caps.connect(network);
+    if (cause !== null) return turnAway(context, socket, door, cause);
+    this.#arrivals.add(new Arrival(context, socket, door, network, this.#reception));
+  }
+
+  /** What a client speaks is told by its first octet, whichever door it came in by. */
+  #makeReception(): Reception {
+    const context = this.#context;
+    const admission: Admission = (identity, target, exchange) => admit(context, identity, target, exchange);
+    return {
+      serve: (arrival, firstOctet) =>
+        firstOctet === SOCKS_VERSION
+          ? new SocksConnection(context, arrival, admission)
+          : new ClientConnection(context, arrival, admission),
+      onGone: (arrival) => {
+        this.#arrivals.delete(arrival);
+        context.caps.disconnect(arrival.network);
+        if (this.#arrivals.size === 0) this.#onEmpty?.();
       },
-    );
-    this.#connections.add(connection);
+    };
   }
 
   /** Waits until no client is connected; false when it took longer than `ms`. */
   #empty(ms: number): Promise<boolean> {
-    if (this.#connections.size === 0) return Promise.resolve(true);
+    if (this.#arrivals.size === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => done(false), ms);
       const done = (empty: boolean): void => {

@@ -74,6 +74,15 @@ export class UpstreamPool implements UpstreamOwner {
     for (const route of [...this.#idle.keys()]) if (!isCurrent(route)) this.retire(route);
   }
 
+  /** Closes the oldest idle connection of some route; false when nothing is idle. */
+  dropOne(): boolean {
+    for (const [oldest] of this.#idle.values()) {
+      this.drop(oldest!);
+      return true;
+    }
+    return false;
+  }
+
   /** Takes an idle connection out and destroys it. */
   drop(connection: UpstreamConnection): void {
     this.#remove(connection);

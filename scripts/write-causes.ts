@@ -7,7 +7,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CAUSES, type CauseRow } from '../src/core/cause.ts';
+import { CAUSES, type Cause, type CauseRow, EXTENDED_STATUSES, SOCKS_REPLIES } from '../src/core/cause.ts';
 
 const PAGE = new URL('../docs/causes.md', import.meta.url);
 
@@ -18,11 +18,14 @@ Every way in which a proxied request can end other than well. The cause is the r
 label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sentence given here, and nothing else.
 
 - **Status** \`cut\`: the response had begun, or nobody is left to answer; the connection is ended so that it cannot be taken for a whole response.
+- **Extended**: the status on a listener with \`errorStatus: extended\`, where it is another. Everything else stays the same.
+- **SOCKS**: the reply code (RFC 1928 section 6) that a client gets which speaks SOCKS5 and has said who it is.
 - **Whose**: who can do something about it.
 - **Moves**: another session may cure it.
 - **Harms**: what it counts against, when the health of sessions is judged.
 - Some requests get a more exact number for the same cause: \`head_too_large\` is 414 when the request line takes up the room,
   \`method_unsupported\` is 405 for TRACE, \`bad_request\` is 501 for a transfer coding that we do not know.
+  A SOCKS5 request with an address type that we do not know gets reply 8.
 
 This page is written by \`node scripts/write-causes.ts\` from \`src/core/cause.ts\`.
 `;
@@ -31,10 +34,11 @@ This page is written by \`node scripts/write-causes.ts\` from \`src/core/cause.t
 export function causesPage(): string {
   const rows = Object.entries<CauseRow>(CAUSES).map(
     ([cause, { status, fault, moves, harms, error, sentence }]) =>
-      `| \`${cause}\` | ${status === 0 ? 'cut' : status} | ${fault} | ${moves ? 'yes' : 'no'} | ${harms ?? '–'} | ${error === null ? '–' : `\`${error}\``} | ${sentence} |`,
+      `| \`${cause}\` | ${status === 0 ? 'cut' : status} | ${EXTENDED_STATUSES[cause as Cause] ?? '–'} | ${SOCKS_REPLIES[cause as Cause]} | ${fault} | ${moves ? 'yes' : 'no'} | ${harms ?? '–'} | ${error === null ? '–' : `\`${error}\``} | ${sentence} |`,
   );
   const head =
-    '| Cause | Status | Whose | Moves | Harms | `Proxy-Status` error | Sentence |\n| --- | --- | --- | --- | --- | --- | --- |';
+    '| Cause | Status | Extended | SOCKS | Whose | Moves | Harms | `Proxy-Status` error | Sentence |\n' +
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |';
   return `${INTRODUCTION}\n${head}\n${rows.join('\n')}\n`;
 }
 

@@ -19,6 +19,7 @@ import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import type { Logger } from './core/log.ts';
 import { type Link, openLink } from './link.ts';
+import { loadEntrances } from './tls-files.ts';
 
 /** What a first start made: shown once, and kept in `bootstrap.json`. Ids in wire form (base64). */
 export interface Bootstrap extends Bootstrapped {
@@ -51,9 +52,13 @@ export type GatewayMethods = {
 /** Starts both planes; rejects, with nothing left running, when either cannot start. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const gateway = await Gateway.create({
-    listen: config.gatewayListen,
+    entrances: loadEntrances(config.entrances),
+    clientRanges: config.clientRanges,
     limits: config.limits,
     accessLog: config.accessLog,
+    dnsServers: config.dnsServers,
+    upstreamsAllowPrivate: config.upstreamsAllowPrivate,
+    upstreamAuthorities: config.upstreamAuthorities,
     log,
     clock: systemClock,
   });

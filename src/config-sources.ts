@@ -5,8 +5,8 @@
  * value of a setting.
  */
 import { parseArgs } from 'node:util';
-import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { ALL_SETTINGS, environmentName, flagName } from './settings.ts';
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml';
+import { ALL_SETTINGS, environmentName, FILE_LISTS, type FileListName, flagName } from './settings.ts';
 
 /** A setting's text, and where it was written, as a person would say it. */
 export interface Given {
@@ -19,6 +19,21 @@ export interface Source {
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
+
+/** A mapping in one of the file's lists. */
+export interface FileRow {
+  readonly origin: string;
+  /** By name; all of them names that the list has. A list of values is comma-separated. */
+  readonly fields: ReadonlyMap<string, Given>;
+}
+
+export interface FileSource extends Source {
+  /** The lists that the file has. */
+  readonly lists: ReadonlyMap<FileListName, readonly FileRow[]>;
+}
+
+/** Settings that are lists: a flag of theirs may be repeated. */
+const LISTS = ['gatewayListen', 'gatewayTlsListen'];
 
 /** Names of the environment that other commands use, or that the caller handles. */
 const OTHER_ENVIRONMENT = ['SALLYPORT_CONFIG', 'SALLYPORT_URL', 'SALLYPORT_API_KEY'];
@@ -61,7 +76,7 @@ export function readFlags(argv: readonly string[]): Source & { readonly configFi
     if (text === '' || (token.inlineValue === false && text.startsWith('--')))
       problems.push(`${origin}: needs a value`);
     else if (name === 'config') configFile = text;
-    else if (given.has(name) && name !== 'gatewayListen') problems.push(`${origin}: given twice`);
+    else if (given.has(name) && !LISTS.includes(name)) problems.push(`${origin}: given twice`);
     else given.set(name, { text: given.has(name) ? `${given.get(name)!.text},${text}` : text, origin });
   }
   return { given, problems, warnings: [], configFile };
@@ -85,9 +100,10 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return { given, problems, warnings };
 }
 
-/** Reads a flat YAML mapping of setting names to values. */
-export function readFileText(file: string, source: string): Source {
+/** Reads a YAML mapping of setting names to values, and of the names of lists to lists of mappings. */
+export function readFileText(file: string, source: string): FileSource {
   const given = new Map<string, Given>();
+  const lists = new Map<FileListName, readonly FileRow[]>();
   const problems: string[] = [];
   const lines = new LineCounter();
   // Pretty errors quote the line, which may hold a secret.
@@ -96,25 +112,54 @@ export function readFileText(file: string, source: string): Source {
   for (const error of document.errors) {
     problems.push(`${at(error.pos[0])}: not valid YAML (${error.code.toLowerCase().replaceAll('_', ' ')})`);
   }
-  if (problems.length > 0 || document.contents === null) return { given, problems, warnings: [] };
+  if (problems.length > 0 || document.contents === null) return { given, lists, problems, warnings: [] };
   if (!isMap(document.contents)) {
-    return { given, problems: [`${file}: must be a mapping of names to values`], warnings: [] };
+    return { given, lists, problems: [`${file}: must be a mapping of names to values`], warnings: [] };
   }
+  const originOf = (node: unknown) => at(isNode(node) ? (node.range?.[0] ?? 0) : 0);
+  const known = [...ALL_SETTINGS.keys(), ...Object.keys(FILE_LISTS)];
   for (const { key, value } of document.contents.items) {
-    const origin = at(isNode(key) ? (key.range?.[0] ?? 0) : 0);
+    const origin = originOf(key);
     const name = isScalar(key) ? String(key.value) : '';
-    if (!ALL_SETTINGS.has(name)) {
-      problems.push(`${origin}: unknown name ${quote(name)}${suggestion(name, [...ALL_SETTINGS.keys()], '')}`);
-      continue;
+    if (isListName(name)) {
+      const items: readonly unknown[] = isSeq(value) ? value.items : [];
+      const rows = items.filter((item) => isMap(item)).map((row) => readRow(name, row, originOf, problems));
+      if (rows.length === 0 || rows.length < items.length) problems.push(`${origin}: ${name} needs a list of mappings`);
+      lists.set(name, rows);
+    } else if (!ALL_SETTINGS.has(name)) {
+      problems.push(`${origin}: unknown name ${quote(name)}${suggestion(name, known, '')}`);
+    } else {
+      const text = plainText(value, LISTS.includes(name));
+      if (text === null) problems.push(`${origin}: ${name} needs one plain value`);
+      else given.set(name, { text, origin });
     }
-    const parts = isSeq(value) && name === 'gatewayListen' ? value.items : [value];
-    const texts = parts.map((part) =>
-      isScalar(part) && part.value !== null ? String(part.source ?? part.value) : null,
-    );
-    if (texts.length === 0 || texts.includes(null)) problems.push(`${origin}: ${name} needs one plain value`);
-    else given.set(name, { text: texts.join(','), origin });
   }
-  return { given, problems, warnings: [] };
+  return { given, lists, problems, warnings: [] };
+}
+
+function readRow(list: FileListName, row: YAMLMap, originOf: (node: unknown) => string, problems: string[]): FileRow {
+  const fields = new Map<string, Given>();
+  const known = Object.keys(FILE_LISTS[list].fields);
+  for (const { key, value } of row.items) {
+    const origin = originOf(key);
+    const name = isScalar(key) ? String(key.value) : '';
+    const text = plainText(value, name === 'from');
+    if (!known.includes(name)) problems.push(`${origin}: ${list} have no ${quote(name)}${suggestion(name, known, '')}`);
+    else if (text === null) problems.push(`${origin}: ${name} needs one plain value`);
+    else fields.set(name, { text, origin });
+  }
+  return { origin: originOf(row.items[0]?.key ?? row), fields };
+}
+
+function isListName(name: string): name is FileListName {
+  return Object.hasOwn(FILE_LISTS, name);
+}
+
+/** The text of a plain value, or of a list of such with commas in between; null for anything else. */
+function plainText(node: unknown, mayBeList: boolean): string | null {
+  const parts = mayBeList && isSeq(node) ? node.items : [node];
+  const texts = parts.map((part) => (isScalar(part) && part.value !== null ? String(part.source ?? part.value) : null));
+  return texts.length === 0 || texts.includes(null) ? null : texts.join(',');
 }
 
 /** Text from outside, fit for one line of a terminal. */

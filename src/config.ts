@@ -6,9 +6,18 @@
  * Invariant: no problem, warning or effective value carries a secret.
  */
 import { resolve } from 'node:path';
-import { type Given, quote, readEnvironment, readFileText, readFlags, type Source } from './config-sources.ts';
+import { parseAuthorities } from './authorities.ts';
+import { type FileSource, type Given, quote, readEnvironment, readFileText, readFlags } from './config-sources.ts';
+import type { ClientRange } from './core/entrance.ts';
 import type { GatewayLimits } from './core/limits.ts';
 import type { LogLevel } from './core/log.ts';
+import {
+  type ConfiguredEntrance,
+  type Entrances,
+  formatClientRange,
+  formatEntrance,
+  readEntrances,
+} from './entrances.ts';
 import { formatListen, isLoopback } from './setting-types.ts';
 import {
   ALL_SETTINGS,
@@ -33,7 +42,9 @@ export interface Config {
   /** Absolute path of the SQLite file. */
   readonly databasePath: string;
   readonly controlListen: ListenAddress;
-  readonly gatewayListen: readonly ListenAddress[];
+  /** Where the gateway listens, each with how clients are treated that come in there. */
+  readonly entrances: readonly ConfiguredEntrance[];
+  readonly clientRanges: readonly ClientRange[];
   /** The key itself where it was given, else null; `file` is where it is read from, or made. A secret: never log it. */
   readonly masterKey: {
     readonly value: string | null;
@@ -49,6 +60,11 @@ export interface Config {
   readonly accessLog: boolean;
   readonly drainGraceMs: number;
   readonly drainDelayMs: number;
+  /** Addresses with or without port, IPv6 in brackets; null: the system's. */
+  readonly dnsServers: readonly string[] | null;
+  readonly upstreamsAllowPrivate: boolean;
+  /** Certificates in PEM of authorities that `https` upstreams may have, next to the runtime's own. */
+  readonly upstreamAuthorities: readonly string[];
   /** RPCs a second for one API key. */
   readonly rpcRate: number;
   readonly rpcBurst: number;
@@ -119,27 +135,46 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
     }
     values.set(name, value);
     const shown = text === null ? '(not set)' : row.secret ? '(set, hidden)' : text;
-    effective.push({ name: environmentName(name), value: shown, origin });
+    const isReplaced = name === 'gatewayListen' && file.lists.has('listeners');
+    effective.push({ name: environmentName(name), value: isReplaced ? '(see listeners)' : shown, origin });
   }
 
   const read = Object.fromEntries(values) as unknown as SettingValues;
-  problems.push(...checkListeners(read, given));
+  const doors = readEntrances({ read, given, lists: file.lists, cwd: inputs.cwd });
+  const upstreamAuthorities = readAuthorities(given.get('upstreamCaFile'), inputs, problems);
+  problems.push(...doors.problems, ...checkListeners(read, given, doors));
   if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
-    config: assemble(read, values, dataDir, inputs.cwd),
-    effective,
+    config: { ...assemble(read, values, doors, { dataDir, cwd: inputs.cwd }), upstreamAuthorities },
+    effective: [...effective, ...effectiveLists(file, doors)],
     warnings: environment.warnings,
   };
 }
 
-function assemble(read: SettingValues, values: ReadonlyMap<string, unknown>, dataDir: string, cwd: string): Config {
+/** A row of each mapping in the file. */
+function effectiveLists({ lists }: FileSource, { entrances, clientRanges }: Entrances): EffectiveSetting[] {
+  const listeners = lists.has('listeners') ? entrances : [];
+  return [
+    ...listeners.map(({ value, origin }) => ({ name: 'listeners', value: formatEntrance(value), origin })),
+    ...clientRanges.map(({ value, origin }) => ({ name: 'clientRanges', value: formatClientRange(value), origin })),
+  ];
+}
+
+function assemble(
+  read: SettingValues,
+  values: ReadonlyMap<string, unknown>,
+  doors: Entrances,
+  { dataDir, cwd }: { readonly dataDir: string; readonly cwd: string },
+): Omit<Config, 'upstreamAuthorities'> {
+  const entrances = doors.entrances.map(({ value }) => value);
   const limits = [...LIMIT_SETTINGS].map(([name, { limit }]) => [limit, values.get(name) as number]);
   return {
     dataDir,
     databasePath: resolve(cwd, read.databaseUrl!.slice('sqlite:'.length)),
     controlListen: read.controlListen!,
-    gatewayListen: read.gatewayListen!,
+    entrances,
+    clientRanges: doors.clientRanges.map(({ value }) => value),
     masterKey: {
       value: read.masterKey,
       file: resolve(cwd, read.masterKeyFile!),
@@ -151,6 +186,9 @@ function assemble(read: SettingValues, values: ReadonlyMap<string, unknown>, dat
     accessLog: read.accessLog!,
     drainGraceMs: read.drainGrace!,
     drainDelayMs: read.drainDelay!,
+    dnsServers: read.dnsServers,
+    // Whoever can reach the listeners from elsewhere is not to reach what only this machine can.
+    upstreamsAllowPrivate: read.upstreamsAllowPrivate ?? [read.controlListen!, ...entrances].every(isLoopback),
     rpcRate: read.rpcRate!,
     rpcBurst: read.rpcBurst!,
     webshareApiUrl: read.webshareApiUrl!,
@@ -165,8 +203,8 @@ function previousKey(read: SettingValues, cwd: string): Config['masterKey']['pre
   return value === null && file === null ? null : { value, file: file === null ? null : resolve(cwd, file) };
 }
 
-function readConfigFile(path: string | null, { cwd, readFile }: ConfigInputs): Source {
-  const nothing: Source = { given: new Map(), problems: [], warnings: [] };
+function readConfigFile(path: string | null, { cwd, readFile }: ConfigInputs): FileSource {
+  const nothing: FileSource = { given: new Map(), lists: new Map(), problems: [], warnings: [] };
   if (path === null || path === '') return nothing;
   try {
     return readFileText(path, readFile(resolve(cwd, path)));
@@ -195,16 +233,30 @@ function readSecretFile(
   }
 }
 
+/** The certificates of the file, which must hold one at least. */
+function readAuthorities(
+  file: Given | undefined,
+  { cwd, readFile }: ConfigInputs,
+  problems: string[],
+): readonly string[] {
+  if (file === undefined) return [];
+  try {
+    const found = parseAuthorities(readFile(resolve(cwd, file.text)));
+    if (found !== null) return found;
+    problems.push(`${file.origin}: ${quote(file.text)} does not hold certificates in PEM`);
+  } catch (error) {
+    problems.push(`${file.origin}: ${quote(file.text)} cannot be read (${errorCode(error)})`);
+  }
+  return [];
+}
+
 /** Closed by default: an address that others can reach needs the operator's word; two listeners need two ports. */
-function checkListeners(read: SettingValues, given: ReadonlyMap<string, Given>): string[] {
+function checkListeners(read: SettingValues, given: ReadonlyMap<string, Given>, { entrances }: Entrances): string[] {
   const problems: string[] = [];
   const taken = new Set<string>();
-  const listeners = [
-    ...(read.controlListen ? [{ name: 'controlListen', address: read.controlListen }] : []),
-    ...(read.gatewayListen ?? []).map((address) => ({ name: 'gatewayListen', address })),
-  ];
-  for (const { name, address } of listeners) {
-    const origin = given.get(name)?.origin ?? environmentName(name);
+  const control = given.get('controlListen')?.origin ?? environmentName('controlListen');
+  const listeners = [...(read.controlListen ? [{ origin: control, value: read.controlListen }] : []), ...entrances];
+  for (const { origin, value: address } of listeners) {
     const text = formatListen(address);
     if (!read.allowRemote && !isLoopback(address)) {
       problems.push(`${origin}: other machines can reach ${text}; if that is meant, set SALLYPORT_ALLOW_REMOTE=true`);

@@ -36,6 +36,8 @@ function requestStop(): Promise<void> {
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
+    // The terminal is gone: nobody can stop it any more but so. There is nothing to reload.
+    process.on('SIGHUP', onSignal);
   });
 }
 

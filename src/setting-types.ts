@@ -6,6 +6,9 @@
  */
 import { BlockList, isIP } from 'node:net';
 import type { ListenAddress } from './config.ts';
+import { formatDestination, parseDestination } from './core/destinations.ts';
+import type { ApiKeyId } from './core/model.ts';
+import { parseSelector } from './core/selector.ts';
 
 export interface ValueType<T> {
   /** Completes the sentence "this is not …". */
@@ -144,6 +147,66 @@ export const listenList: ValueType<readonly ListenAddress[]> = {
     const addresses = text.split(',').map((part) => parseListen(part.trim()));
     return addresses.includes(undefined) ? undefined : (addresses as ListenAddress[]);
   },
+};
+
+function parseDnsServer(text: string): string | undefined {
+  // A zone has no meaning without its interface, which may be gone when a question is sent.
+  if (text.includes('%')) return undefined;
+  if (isIP(text) === 6) return `[${text}]`;
+  const match = /^(?:\[([^\]]*)\]|([0-9.]+))(?::([1-9][0-9]{0,4}))?$/.exec(text);
+  if (!match) return undefined;
+  const [, ipv6, ipv4 = '', port = '53'] = match;
+  const isAddress = ipv6 === undefined ? isIP(ipv4) === 4 : isIP(ipv6) === 6;
+  return isAddress && Number(port) <= 65_535 ? text : undefined;
+}
+
+/** One or more addresses of DNS servers, with a port or without, comma-separated; answered as `node:dns` takes them. */
+export const dnsServerList: ValueType<readonly string[]> = {
+  phrase: 'a comma-separated list of addresses with or without a port, such as 192.0.2.53,[2001:db8::53]:5353',
+  parse: (text) => {
+    const servers = text.split(',').map((part) => parseDnsServer(part.trim()));
+    return servers.includes(undefined) ? undefined : (servers as string[]);
+  },
+};
+
+function parseNetwork(text: string): string | undefined {
+  const rule = parseDestination(text);
+  return typeof rule === 'string' || rule.kind !== 'network' || rule.port !== null
+    ? undefined
+    : formatDestination(rule);
+}
+
+/** A network of clients, in its one spelling. */
+export const network: ValueType<string> = {
+  phrase: 'an address or a network without bits behind its prefix, such as 10.1.0.0/16 or fd00::/8',
+  parse: parseNetwork,
+};
+
+/** One or more networks, comma-separated, each in its one spelling. */
+export const networkList: ValueType<readonly string[]> = {
+  phrase: 'a list of addresses and networks without bits behind their prefix, such as 10.1.0.0/16 or fd00::/8',
+  parse: (text) => {
+    const networks = text.split(',').map((part) => parseNetwork(part.trim()));
+    return networks.includes(undefined) ? undefined : (networks as string[]);
+  },
+};
+
+/** The id of an API key: a UUID, as logs have it, or base64, as JSON has it. */
+export const apiKeyId: ValueType<ApiKeyId> = {
+  phrase: 'the id of an API key, such as 018f8c20-0000-7000-8000-00000000000a',
+  parse: (text) => {
+    const digits = /^[A-Za-z0-9+/]{22}==$/.test(text)
+      ? Buffer.from(text, 'base64').toString('hex')
+      : text.toLowerCase();
+    const groups = /^([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})$/.exec(digits);
+    return groups === null ? undefined : (groups.slice(1).join('-') as ApiKeyId);
+  },
+};
+
+/** A proxy username without its key. */
+export const selectorText: ValueType<string> = {
+  phrase: 'a selector, as in a proxy username: a pool and what else is asked of it, such as default-session-a',
+  parse: (text) => (parseSelector(text, null) === null ? undefined : text),
 };
 
 /** `host:port` as text, IPv6 in brackets. */

@@ -5,18 +5,24 @@
  * `drainGrace` is `--drain-grace` and `SALLYPORT_DRAIN_GRACE`.
  */
 import { join } from 'node:path';
+import { ERROR_STATUSES } from './core/entrance.ts';
 import { GATEWAY_LIMITS, type GatewayLimits } from './core/limits.ts';
 import { LOG_LEVELS } from './core/log.ts';
 import {
+  apiKeyId,
   apiUrl,
   choice,
   count,
+  dnsServerList,
   duration,
   formatDuration,
   formatSize,
   listen,
   listenList,
+  network,
+  networkList,
   path,
+  selectorText,
   shaped,
   size,
   toggle,
@@ -59,6 +65,22 @@ export const SETTINGS = {
   }),
   controlListen: setting({ type: listen, fallback: '127.0.0.1:7070', help: 'control plane: RPC, metrics and probes' }),
   gatewayListen: setting({ type: listenList, fallback: '127.0.0.1:3128', help: 'gateway: what HTTP_PROXY points to' }),
+  gatewayTlsListen: setting({
+    type: listenList,
+    fallback: null,
+    help: 'gateway: the same over TLS, for clients that reach a proxy by https://',
+  }),
+  gatewayTlsCertFile: setting({ type: path, fallback: null, help: 'its certificate in PEM, with the chain behind it' }),
+  gatewayTlsKeyFile: setting({
+    type: path,
+    fallback: null,
+    help: "a file with the certificate's key in PEM, readable by its owner only",
+  }),
+  errorStatus: setting({
+    type: choice(ERROR_STATUSES),
+    fallback: 'standard',
+    help: "what a client is told of an upstream's failure: 502 and 504, or extended: proxy-chain's 590 to 599",
+  }),
   allowRemote: setting({
     type: toggle,
     fallback: 'false',
@@ -108,6 +130,22 @@ export const SETTINGS = {
     fallback: '0s',
     help: 'how long new connections are still accepted after SIGTERM',
   }),
+  dnsServers: setting({
+    type: dnsServerList,
+    fallback: null,
+    help: 'DNS servers for upstreams and for targets of LOCAL sessions, in place of those of the system',
+  }),
+  upstreamsAllowPrivate: setting({
+    type: toggle,
+    fallback: null,
+    fallbackHelp: 'true while only this machine can reach the listeners, else false',
+    help: 'upstreams, and targets of LOCAL sessions, may be at loopback and private addresses',
+  }),
+  upstreamCaFile: setting({
+    type: path,
+    fallback: null,
+    help: "a PEM file of authorities to trust for https upstreams, next to the runtime's own",
+  }),
   rpcRate: setting({ type: count(1, 1_000_000), fallback: '500', help: 'RPCs a second for one API key' }),
   rpcBurst: setting({ type: count(1, 1_000_000), fallback: '1000', help: 'RPCs that one API key may send at once' }),
   webshareApiUrl: setting({
@@ -156,6 +194,52 @@ export const ALL_SETTINGS: ReadonlyMap<string, Setting<unknown>> = new Map<strin
   ...Object.entries(SETTINGS),
   ...[...LIMIT_SETTINGS].map(([name, { row }]) => [name, row] as const),
 ]);
+
+/** A field of a mapping in the file. */
+export interface FieldRow<T> {
+  readonly type: ValueType<T>;
+  readonly help: string;
+  /** Never quoted when it is wrong: a key may have come there by mistake. */
+  readonly unquoted?: true;
+}
+
+const field = <T>(row: FieldRow<T>): FieldRow<T> => row;
+
+/** What only the file can say: lists of mappings, by the name of each list and of each field. */
+export const FILE_LISTS = {
+  listeners: {
+    help: "the gateway's listeners one by one, in place of gatewayListen and gatewayTlsListen",
+    fields: {
+      listen: field({ type: listen, help: 'required' }),
+      tlsCertFile: field({ type: path, help: 'with tlsKeyFile: clients speak TLS' }),
+      tlsKeyFile: field({ type: path, help: 'readable by its owner only' }),
+      apiKeyId: field({
+        type: apiKeyId,
+        help: 'with selector: who clients are that send no credentials',
+        unquoted: true,
+      }),
+      selector: field({
+        type: selectorText,
+        help: 'what they ask for; a Proxy-Selector of theirs is refused',
+        unquoted: true,
+      }),
+      from: field({
+        type: networkList,
+        help: 'the networks that this is meant for; required where other machines can reach the listener',
+      }),
+      errorStatus: field({ type: choice(ERROR_STATUSES), help: 'in place of the setting of this name' }),
+    },
+  },
+  clientRanges: {
+    help: 'who clients are that send no credentials, by their address; the longest range wins',
+    fields: {
+      range: field({ type: network, help: 'required' }),
+      apiKeyId: field({ type: apiKeyId, help: 'required: the key whose rights they have', unquoted: true }),
+      selector: field({ type: selectorText, help: 'required: what they ask for', unquoted: true }),
+    },
+  },
+} as const;
+export type FileListName = keyof typeof FILE_LISTS;
 
 /** `drainGrace` → `drain-grace`. */
 export function flagName(name: string): string {

@@ -5,6 +5,8 @@
  * drained is checked against what was put in.
  */
 
+import { AddressGuard } from '../../gateway/address-guard.ts';
+import { AuthThrottle } from '../../gateway/auth-throttle.ts';
 import { Caps } from '../../gateway/caps.ts';
 import { GatewayContext } from '../../gateway/context.ts';
 import { Counters } from '../../gateway/counters.ts';
@@ -12,8 +14,12 @@ import { Credentials } from '../../gateway/credentials.ts';
 import { Deadlines } from '../../gateway/deadlines.ts';
 import { Exchange } from '../../gateway/exchange.ts';
 import { Ledger } from '../../gateway/ledger.ts';
+import { Load } from '../../gateway/load.ts';
+import { NameResolver } from '../../gateway/name-resolver.ts';
 import { OwnAddresses } from '../../gateway/own-addresses.ts';
 import { UpstreamPool } from '../../gateway/upstream-pool.ts';
+import { UpstreamTls } from '../../gateway/upstream-tls.ts';
+import { Via } from '../../gateway/via.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
 import { silentLog } from '../../src/core/log.ts';
@@ -54,19 +60,29 @@ export async function run({ quick }: MicroOptions): Promise<Row[]> {
 
 function context(ledger: Ledger): GatewayContext {
   const { directory } = filledDirectory(1, 1);
+  const deadlines = new Deadlines();
+  const { dnsTimeoutMs } = defaultLimits;
+  const resolver = new NameResolver({ clock: systemClock, deadlines, dnsTimeoutMs, dnsServers: null });
+  const ownAddresses = new OwnAddresses((host) => resolver.known(host));
   return new GatewayContext({
     clock: systemClock,
     log: silentLog,
     accessLog: false,
     limits: defaultLimits,
     directory,
-    credentials: new Credentials(() => undefined, systemClock),
+    credentials: new Credentials(directory, systemClock),
     counters: new Counters(),
-    deadlines: new Deadlines(),
+    deadlines,
+    upstreamTls: new UpstreamTls([]),
     upstreams: new UpstreamPool(defaultLimits, systemClock),
-    ownAddresses: new OwnAddresses(),
+    ownAddresses,
+    resolver,
+    addressGuard: new AddressGuard(resolver, ownAddresses, true),
     ledger,
-    caps: new Caps(defaultLimits),
+    caps: new Caps(defaultLimits, Number.POSITIVE_INFINITY),
+    load: new Load(defaultLimits, Number.POSITIVE_INFINITY, silentLog, systemClock),
+    throttle: new AuthThrottle(systemClock),
+    via: new Via('bench'),
     resolveSeconds: new Map(),
     idPrefix: '00000000',
   });

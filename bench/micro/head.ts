@@ -4,10 +4,12 @@
  * checked before anything is timed.
  */
 
-import { parseReplyHead } from '../../gateway/http1/reply-head.ts';
+import { CredentialEcho } from '../../gateway/credential-echo.ts';
+import { parseReplyHead, type ReplyHead } from '../../gateway/http1/reply-head.ts';
 import { isRefusal, parseRequestHead } from '../../gateway/http1/request-head.ts';
 import { forwardedHead, replyHead } from '../../gateway/http1/write-head.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
+import type { Route } from '../../src/core/model.ts';
 import { type MicroOptions, printRows, type Row, rowOf } from '../lib/row.ts';
 
 const BATCH = 20_000;
@@ -21,7 +23,12 @@ const REPLY = Buffer.from(
     'Date: Mon, 23 Nov 2026 10:00:00 GMT\r\n\r\n',
 );
 
-/** Measures both readers and both writers. */
+const ROUTE = {
+  authorization: `Basic ${Buffer.from('customer-zone-session:correct-horse-battery').toString('base64')}`,
+  tunnelled: false,
+} as Route;
+
+/** Measures both readers, both writers, and the search of a reply for our credential. */
 export async function run({ quick }: MicroOptions): Promise<Row[]> {
   const request = parseRequestHead(REQUEST, 0, defaultLimits);
   const reply = parseReplyHead(REPLY, 0, 'GET', defaultLimits);
@@ -29,9 +36,14 @@ export async function run({ quick }: MicroOptions): Promise<Row[]> {
   if (reply === null || reply === 'malformed' || reply.body !== 64) throw new Error('reply');
   const options = { minor: 1, decode: false, keepAlive: true, head: false };
   const rounds = quick ? 5 : 15;
+  const echo = new CredentialEcho();
+  if (echo.isIn(ROUTE, reply) || !echo.isIn(ROUTE, { ...reply, reason: ROUTE.authorization! })) throw new Error('echo');
   return [
     measure('head.request.read', 'read a request head', rounds, () => parseRequestHead(REQUEST, 0, defaultLimits)),
     measure('head.reply.read', 'read a reply head', rounds, () => parseReplyHead(REPLY, 0, 'GET', defaultLimits)),
+    measure('head.reply.echo', 'look for our credential in a reply head', rounds, () =>
+      echo.isIn(ROUTE, parseReplyHead(REPLY, 0, 'GET', defaultLimits) as ReplyHead),
+    ),
     measure('head.request.write', 'write a request head', rounds, () =>
       octets(forwardedHead(request, 'Basic eDp5', false)),
     ),

@@ -56,6 +56,7 @@ export function requestMessage(record: FinishedRequest): pb.RequestRecord {
     startedAt: timestampFromMs(Math.round(record.startedAtMs)),
     clientAddress: record.clientAddress,
     apiKeyId: idBytes(record.keyId),
+    identifiedBy: record.identifiedBy,
     ...(poolId !== null && { poolId: idBytes(poolId) }),
     ...(sessionId !== null && { sessionId: idBytes(sessionId) }),
     ...(accountName !== null && { accountName }),

@@ -24,6 +24,7 @@ export function sessionMessage(record: ShownSession, ownerBytes = idBytes): pb.S
   if (record.host !== null) init.host = record.host;
   if (record.port !== null) init.port = record.port;
   if (record.username !== null) init.username = record.username;
+  if (record.tlsInsecure) init.tlsInsecure = true;
   if (record.labels !== null) init.labels = { ...record.labels };
   return create(pb.SessionSchema, init);
 }
@@ -37,7 +38,7 @@ export function endpointOf(record: Pick<SessionRecord, 'scheme' | 'host' | 'port
 /** What the gateway is told of a session, its password aside. */
 type PuttableSession = Pick<
   SessionRecord,
-  'id' | 'poolId' | 'providerId' | 'token' | 'scheme' | 'host' | 'port' | 'username' | 'enabled'
+  'id' | 'poolId' | 'providerId' | 'token' | 'scheme' | 'host' | 'port' | 'username' | 'enabled' | 'tlsInsecure'
 >;
 
 /** The session as the gateway needs it, password in clear. */
@@ -54,7 +55,7 @@ export function sessionPut(record: PuttableSession, password: Secret | null): Ch
       localAddress: endpoint === null ? record.host : null,
       username: record.username,
       password: password?.reveal() ?? null,
-      tlsInsecure: false,
+      tlsInsecure: record.tlsInsecure,
       enabled: record.enabled,
     },
   };

@@ -157,6 +157,7 @@ function newSession(plane: BatchPlane, target: DiscoveryTarget, listed: ListedEn
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     unusable: false,
+    tlsInsecure: false,
   };
 }
 
@@ -225,13 +226,14 @@ function mergedLabels(before: SessionRecord['labels'], { labels }: ListedEndpoin
 
 function sealPassword(
   sealer: WorkspaceSealer,
-  session: Pick<SessionRecord, 'id' | 'scheme' | 'host' | 'port'>,
+  session: Pick<SessionRecord, 'id' | 'scheme' | 'host' | 'port' | 'tlsInsecure'>,
   serial: number,
   password: Secret | null,
 ): Buffer | null {
   const endpoint = endpointOf(session);
   if (password === null || endpoint === null) return null;
-  return sealer.sealSessionPassword({ sessionId: session.id, endpoint, serial }, password);
+  const { id: sessionId, tlsInsecure } = session;
+  return sealer.sealSessionPassword({ sessionId, endpoint, tlsInsecure, serial }, password);
 }
 
 /** The stored password; null without one, undefined for one that does not open any more. */
@@ -240,7 +242,8 @@ function storedPassword(sealer: WorkspaceSealer, session: SessionRecord, serial:
   if (session.passwordSealed === null) return null;
   if (endpoint === null) return undefined;
   try {
-    return sealer.openSessionPassword({ sessionId: session.id, endpoint, serial }, session.passwordSealed).reveal();
+    const { id: sessionId, tlsInsecure, passwordSealed } = session;
+    return sealer.openSessionPassword({ sessionId, endpoint, tlsInsecure, serial }, passwordSealed).reveal();
   } catch (error) {
     if (error instanceof SecretError && error.kind === 'unsealable') return undefined;
     throw error;

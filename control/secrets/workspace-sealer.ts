@@ -9,6 +9,8 @@ import { SecretError } from './secret-error.ts';
 export interface SessionPlace {
   readonly sessionId: SessionId;
   readonly endpoint: Endpoint;
+  /** Whether it is sent there without a look at the certificate: what was sealed for one is not sent the other way. */
+  readonly tlsInsecure: boolean;
   /** Of `store/seal-serials.ts`; 1 for a new session. */
   readonly serial: number;
 }
@@ -44,8 +46,9 @@ export function createSealer(
   }
   const byVersion = new Map(keys.map(({ version, key }) => [version, key]));
   const keyOf = (version: number) => byVersion.get(version);
-  const session = ({ sessionId, endpoint, serial }: SessionPlace): SealedPlace => {
-    return { workspaceId, rowId: sessionId, column: 'sessions.password', endpoint, serial };
+  const session = ({ sessionId, endpoint, tlsInsecure, serial }: SessionPlace): SealedPlace => {
+    const column = tlsInsecure ? 'sessions.password unchecked' : 'sessions.password';
+    return { workspaceId, rowId: sessionId, column, endpoint, serial };
   };
   const provider = ({ providerId, endpoint, serial }: ProviderPlace): SealedPlace => {
     return { workspaceId, rowId: providerId, column: 'providers.credentials', endpoint, serial };

@@ -41,7 +41,16 @@ export function bulkCreateSessions(plane: Plane): MethodImpl<typeof Proxies.meth
       const existing = live.size;
       const changes = await insertMissing(bulk, shapes, live);
       const answer = { live, created: changes.length, existing };
-      return { answer, changes, workspaceId, objectId: null, count: changes.length };
+      const unchecked = changes.filter((change) => change.kind === 'session-put' && change.session.tlsInsecure).length;
+      return {
+        answer,
+        changes,
+        workspaceId,
+        objectId: null,
+        count: changes.length,
+        // The one field that lowers a guard is in the record, however the session came to be.
+        ...(unchecked > 0 && { after: { tlsInsecureCount: unchecked } }),
+      };
     });
     return {
       sessions: await answerInOrder(request.sessions, result.live),

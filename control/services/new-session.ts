@@ -25,6 +25,7 @@ export interface SessionInit {
   readonly port?: number | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  readonly tlsInsecure?: boolean | undefined;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -69,6 +70,8 @@ export function shapeInit(
     port: init.port ?? null,
     username: init.username ?? null,
     hasPassword: init.password !== undefined,
+    passwordBytes: Buffer.byteLength(init.password ?? ''),
+    tlsInsecure: init.tlsInsecure ?? false,
   };
   const shape = shapeSession(provider, fields, prefix, plane.localAddresses);
   if (fitsToken(init.token)) return shape;
@@ -99,7 +102,7 @@ export function newSession(
     passwordSealed:
       password === null || endpoint === null
         ? null
-        : sealer.sealSessionPassword({ sessionId: id, endpoint, serial: 1 }, password),
+        : sealer.sealSessionPassword({ sessionId: id, endpoint, tlsInsecure: shape.tlsInsecure, serial: 1 }, password),
     labels: labelsOf(init.labels),
     enabled: true,
     version: 1,

@@ -9,7 +9,7 @@ import type { Plane } from '../call.ts';
 import { DomainError } from '../domain-error.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { SecretError } from '../secrets/secret-error.ts';
-import type { WorkspaceSealer } from '../secrets/workspace-sealer.ts';
+import type { SessionPlace, WorkspaceSealer } from '../secrets/workspace-sealer.ts';
 import type { Schema } from '../store/schema.ts';
 import { loadSealSerial, nextSealSerial, retireSeal } from '../store/seal-serials.ts';
 import type { SessionRecord } from '../store/sessions.ts';
@@ -30,12 +30,15 @@ export interface PasswordAfter {
   readonly password: Secret | null;
 }
 
-/** `endpoint` is where it is sent after the update; `given` the new password, `keeps` whether the stored one stays. */
+/** Where a password is sent, and how. */
+type Delivery = Pick<SessionPlace, 'tlsInsecure'> & { readonly endpoint: Endpoint | null };
+
+/** `to` is as it is after the update; `given` the new password, `keeps` whether the stored one stays where it is sent. */
 export async function passwordAfter(
   plane: Pick<Plane, 'vault' | 'store'>,
   tx: Transaction<Schema>,
   before: SessionRecord,
-  endpoint: Endpoint | null,
+  { endpoint, tlsInsecure }: Delivery,
   { given, keeps }: { readonly given: Secret | null; readonly keeps: boolean },
 ): Promise<PasswordAfter> {
   const { id: sessionId, passwordSealed: stored } = before;
@@ -46,20 +49,21 @@ export async function passwordAfter(
   const sealer = await plane.vault.forWorkspace(plane.store.db, before.workspaceId);
   if (given !== null) {
     const serial = await nextSealSerial(tx, sessionId, stored !== null);
-    return { passwordSealed: sealer.sealSessionPassword({ sessionId, endpoint, serial }, given), password: given };
+    const place = { sessionId, endpoint, tlsInsecure, serial };
+    return { passwordSealed: sealer.sealSessionPassword(place, given), password: given };
   }
-  const serial = await loadSealSerial(tx, sessionId);
-  return { passwordSealed: stored, password: openStored(sealer, before, { endpoint, serial }) };
+  const place = { sessionId, endpoint, tlsInsecure: before.tlsInsecure, serial: await loadSealSerial(tx, sessionId) };
+  const password = openStored(sealer, before, place);
+  if (password === null || tlsInsecure === before.tlsInsecure) return { passwordSealed: stored, password };
+  // Its upstream is checked again: what opens without that is retired.
+  const serial = await retireSeal(tx, sessionId);
+  return { passwordSealed: sealer.sealSessionPassword({ ...place, tlsInsecure, serial }, password), password };
 }
 
-function openStored(
-  sealer: WorkspaceSealer,
-  session: SessionRecord,
-  place: { readonly endpoint: Endpoint; readonly serial: number },
-): Secret | null {
+function openStored(sealer: WorkspaceSealer, session: SessionRecord, place: SessionPlace): Secret | null {
   if (session.passwordSealed === null) return null;
   try {
-    return sealer.openSessionPassword({ sessionId: session.id, ...place }, session.passwordSealed);
+    return sealer.openSessionPassword(place, session.passwordSealed);
   } catch (error) {
     if (error instanceof SecretError && error.kind === 'unsealable') throw new UnreadablePassword(session);
     throw error;

@@ -1,8 +1,9 @@
 /**
  * UpdateSession: partial by presence, and careful with the password.
  *
- * - A stored password is bound to where it is sent: changing scheme, host or port
- *   needs the password again, so that nobody can have it sent to a host of their own.
+ * - A stored password is bound to where it is sent: changing scheme, host or port, or
+ *   no longer checking who is there, needs the password again, so that nobody can have
+ *   it sent to a host of their own.
  * - A password that is given always counts as a change, even an equal one: else
  *   `version` would tell whether a guess was right.
  */
@@ -51,7 +52,7 @@ export function updateSession(plane: Plane): ServiceImpl<typeof Proxies>['update
         workspaceId,
         objectId: record.id,
         count: 1,
-        ...auditOf(before, record, session),
+        ...auditOf(before, record, session, Boolean(request.password)),
       };
     });
     try {
@@ -63,15 +64,17 @@ export function updateSession(plane: Plane): ServiceImpl<typeof Proxies>['update
   };
 }
 
-/** What the audit row tells; of the password only that another blob, or none, is there now. */
+/** What the audit row tells; of the password only that another, or none, is there now: the same sealed anew is neither. */
 function auditOf(
   before: SessionRecord,
   after: SessionRecord,
   session: Session,
+  isGiven: boolean,
 ): Pick<Effect<unknown>, 'before' | 'after'> {
   const was = auditFields(SessionSchema, sessionMessage(before));
   const fields = changedFields(was, auditFields(SessionSchema, session));
-  if (before.passwordSealed === after.passwordSealed) return fields;
+  const isGone = before.passwordSealed !== null && after.passwordSealed === null;
+  if (!isGiven && !isGone) return fields;
   return { ...fields, after: { ...fields.after, password: CHANGED } };
 }
 
@@ -105,6 +108,8 @@ async function applyUpdate(
     port: request.port ?? before.port,
     username: cleared(request.username, before.username),
     hasPassword: given !== null || keepsPassword,
+    passwordBytes: Buffer.byteLength(request.password ?? ''),
+    tlsInsecure: request.tlsInsecure ?? before.tlsInsecure,
   };
   const shape = shapeSession(provider, fields, '', plane.localAddresses);
   if (Array.isArray(shape)) throw malformed(shape);
@@ -112,8 +117,12 @@ async function applyUpdate(
   if (moved && keepsPassword) {
     throw new DomainError('failed_precondition', 'password: must be given again when scheme, host or port change');
   }
+  if (shape.tlsInsecure && !before.tlsInsecure && keepsPassword) {
+    throw new DomainError('failed_precondition', 'password: must be given again when tlsInsecure is turned on');
+  }
   const change = { given, keeps: keepsPassword };
-  const { passwordSealed, password } = await passwordAfter(plane, tx, before, endpointOf(shape), change);
+  const delivery = { endpoint: endpointOf(shape), tlsInsecure: shape.tlsInsecure };
+  const { passwordSealed, password } = await passwordAfter(plane, tx, before, delivery, change);
   const after: SessionRecord = {
     ...before,
     ...shape,
@@ -133,7 +142,7 @@ function cleared(given: string | undefined, before: string | null): string | nul
 
 /** Whether nothing changed; sealed passwords are compared as blobs, and sealing anew always makes another blob. */
 function sameSession(a: SessionRecord, b: SessionRecord): boolean {
-  const plain = ['scheme', 'host', 'port', 'username', 'enabled', 'passwordSealed', 'unusable'] as const;
+  const plain = ['scheme', 'host', 'port', 'username', 'enabled', 'passwordSealed', 'unusable', 'tlsInsecure'] as const;
   return plain.every((field) => a[field] === b[field]) && sameLabels(a.labels ?? {}, b.labels ?? {});
 }
 

@@ -7,6 +7,7 @@
 import { type Kysely, sql } from 'kysely';
 import { createTables } from './migrations/0001-tables.ts';
 import { addControlPlane } from './migrations/0002-control-plane.ts';
+import { addTlsInsecure } from './migrations/0003-tls-insecure.ts';
 import type { Schema } from './schema.ts';
 import { StoreError } from './store-error.ts';
 
@@ -16,7 +17,7 @@ const APPLICATION_ID = 0x53614c79;
 type Migration = (tx: Kysely<Schema>) => Promise<void>;
 
 /** Migration n brings version n−1 to n: append here, never change what has been released. */
-const MIGRATIONS: readonly Migration[] = [createTables, addControlPlane];
+const MIGRATIONS: readonly Migration[] = [createTables, addControlPlane, addTlsInsecure];
 
 /** The schema version that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -131,6 +131,8 @@ export interface SessionsTable {
   deleted_at: number | null;
   /** 1: its password does not open; never given to the gateway until it is given anew. */
   unusable: number;
+  /** 1: the certificate of its `https` upstream goes unchecked. */
+  tls_insecure: number;
 }
 
 /** Accounts bound to sessions: one live row per pool and account name. */

@@ -22,6 +22,7 @@ export type ServedSession = Pick<
 > & {
   readonly enabled: boolean;
   readonly unusable: boolean;
+  readonly tlsInsecure: boolean;
   /** What its password is sealed under. */
   readonly serial: number;
 };
@@ -29,7 +30,7 @@ export type ServedSession = Pick<
 interface ServedRow
   extends Pick<
     Selectable<SessionsTable>,
-    'token' | 'scheme' | 'host' | 'port' | 'username' | 'password_sealed' | 'enabled' | 'unusable'
+    'token' | 'scheme' | 'host' | 'port' | 'username' | 'password_sealed' | 'enabled' | 'unusable' | 'tls_insecure'
   > {
   readonly id: string;
   readonly workspace: string;
@@ -45,7 +46,7 @@ export async function loadServedSessions(db: Kysely<Schema>, page: IdPage<Sessio
   const { rows } = await sql<ServedRow>`
     select lower(hex(s.id)) as id, lower(hex(s.workspace_id)) as workspace, lower(hex(s.pool_id)) as pool,
       lower(hex(s.provider_id)) as provider, s.token, s.scheme, s.host, s.port, s.username, s.password_sealed,
-      s.enabled, s.unusable, coalesce(n.serial, 1) as serial
+      s.enabled, s.unusable, s.tls_insecure, coalesce(n.serial, 1) as serial
     from sessions s left join seal_serials n on n.row_id = s.id
     where s.id > ${idsAfter(page)} and s.deleted_at is null order by s.id limit ${page.limit}
   `.execute(db);
@@ -69,6 +70,7 @@ export async function loadServedSessions(db: Kysely<Schema>, page: IdPage<Sessio
     passwordSealed: row.password_sealed,
     enabled: row.enabled === 1,
     unusable: row.unusable === 1,
+    tlsInsecure: row.tls_insecure === 1,
     serial: row.serial,
   }));
 }
@@ -77,6 +79,8 @@ export async function loadServedSessions(db: Kysely<Schema>, page: IdPage<Sessio
 export interface SealedRow {
   readonly id: SessionId & ProviderId;
   readonly endpoint: Endpoint | null;
+  /** Of a session; false for a provider, whose endpoint is always checked. */
+  readonly tlsInsecure: boolean;
   /** null without a secret. */
   readonly sealed: Buffer | null;
   readonly unusable: boolean;
@@ -95,19 +99,21 @@ export async function listSealedRows(
     scheme: Scheme | null;
     host: string | null;
     port: number | null;
+    tls_insecure: number;
     sealed: Buffer | null;
     unusable: number;
     serial: number;
   }>`
     select s.id, s.scheme, s.host, s.port, s.${sql.ref(SEALED_COLUMNS[table])} as sealed, s.unusable,
-      coalesce(n.serial, 1) as serial
+      ${table === 'sessions' ? sql.ref('s.tls_insecure') : sql.lit(0)} as tls_insecure, coalesce(n.serial, 1) as serial
     from ${sql.table(table)} s left join seal_serials n on n.row_id = s.id
     where s.workspace_id = ${uuidToBlob(workspaceId)} and s.id > ${idsAfter(page)} and s.deleted_at is null
     order by s.id limit ${page.limit}
   `.execute(db);
-  return rows.map(({ id, scheme, host, port, sealed, unusable, serial }) => ({
+  return rows.map(({ id, scheme, host, port, tls_insecure, sealed, unusable, serial }) => ({
     id: blobToUuid(id),
     endpoint: scheme === null || host === null || port === null ? null : { scheme, host, port },
+    tlsInsecure: tls_insecure === 1,
     sealed,
     unusable: unusable === 1,
     serial,

@@ -46,6 +46,7 @@ function plainFields(row: PlainRow) {
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
     unusable: row.unusable === 1,
+    tlsInsecure: row.tls_insecure === 1,
   };
 }
 
@@ -53,6 +54,7 @@ function plainFields(row: PlainRow) {
 const COLUMNS = [
   ...['id', 'workspace_id', 'pool_id', 'provider_id', 'token', 'scheme', 'host', 'port', 'username'],
   ...['password_sealed', 'labels', 'enabled', 'version', 'created_at', 'updated_at', 'deleted_at', 'unusable'],
+  'tls_insecure',
 ];
 
 /** The text that inserts so many rows. */
@@ -86,5 +88,6 @@ export function sessionToRow(record: SessionRecord): SessionsTable {
     updated_at: record.updatedAtMs,
     deleted_at: null,
     unusable: record.unusable ? 1 : 0,
+    tls_insecure: record.tlsInsecure ? 1 : 0,
   };
 }

@@ -38,6 +38,8 @@ export interface SessionRecord {
   readonly updatedAtMs: number;
   /** Its password does not open; the gateway is not given it. */
   readonly unusable: boolean;
+  /** The certificate of its `https` upstream goes unchecked. */
+  readonly tlsInsecure: boolean;
 }
 
 /** A session as it may be seen: without the blob of its password. */
@@ -110,7 +112,7 @@ export async function findShownSessionsByTokens(
 ): Promise<ShownSession[]> {
   const { rows } = await sql<ShownRow>`
     select hex(s.id) as id, hex(s.provider_id) as provider_id, s.token, s.scheme, s.host, s.port, s.username, s.labels,
-      s.enabled, s.version, s.created_at, s.updated_at, s.unusable
+      s.enabled, s.version, s.created_at, s.updated_at, s.unusable, s.tls_insecure
     from json_each(${JSON.stringify(tokens)}) t
     cross join sessions s on s.pool_id = ${uuidToBlob(poolId)} and s.token = t.value and s.deleted_at is null
     where s.workspace_id = ${uuidToBlob(workspaceId)}
@@ -134,6 +136,7 @@ export async function replaceSession(db: Kysely<Schema>, record: SessionRecord):
       version: row.version,
       updated_at: row.updated_at,
       unusable: row.unusable,
+      tls_insecure: row.tls_insecure,
     })
     .where('id', '=', row.id)
     .where('workspace_id', '=', row.workspace_id)

@@ -70,8 +70,10 @@ const HARMLESS_OPTIONS = new Set([
 ]);
 /** Fields that nobody may have removed by naming them in Connection (E13): they carry meaning to the end. */
 const PROTECTED = new Set([
-  'host', 'content-length', 'transfer-encoding', 'content-type', 'content-encoding', 'authorization', 'cookie',
-  'set-cookie', 'cache-control', 'proxy-authorization', 'expect', 'range',
+  'host', 'content-length', 'transfer-encoding', 'content-type', 'content-encoding', 'content-range', 'content-location',
+  'authorization', 'www-authenticate', 'proxy-authorization', 'cookie', 'set-cookie', 'cache-control', 'pragma', 'vary',
+  'expect', 'range', 'if-match', 'if-none-match', 'if-range', 'if-modified-since', 'if-unmodified-since', 'max-forwards',
+  'via', 'forwarded', 'x-forwarded-for', 'origin', 'date', 'etag', 'location', 'strict-transport-security',
 ]); // biome-ignore format: one list
 
 /**
@@ -135,7 +137,7 @@ function withoutNominated(section: FieldSection): FieldSection | FieldError {
   if (HARMLESS_OPTIONS.has(section.connection!.toLowerCase())) return section;
   let nominated: Set<string> | null = null;
   for (const option of section.connection!.split(',')) {
-    const name = option.trim().toLowerCase();
+    const name = trimOws(option, 0, option.length).toLowerCase();
     if (name === '' || HARMLESS_OPTIONS.has(name)) continue;
     if (PROTECTED.has(name) || !isToken(name, 0, name.length)) return 'malformed';
     nominated ??= new Set();
@@ -157,17 +159,17 @@ function withoutNominated(section: FieldSection): FieldSection | FieldError {
 export function hasOption(connection: string | null, option: string): boolean {
   if (connection === null) return false;
   if (connection.length === option.length) return connection.toLowerCase() === option;
-  return connection.split(',').some((part) => part.trim().toLowerCase() === option);
+  return connection.split(',').some((part) => trimOws(part, 0, part.length).toLowerCase() === option);
 }
 
-/** A Content-Length of 1–15 canonical digits, else -1. */
+/** A Content-Length in canonical digits that a number holds exactly (up to 2^53 - 1), else -1. */
 export function parseContentLength(text: string): number {
-  if (text.length === 0 || text.length > 15) return -1;
+  if (text.length === 0 || text.length > 16) return -1;
   let length = 0;
   for (let i = 0; i < text.length; i++) {
     const digit = text.charCodeAt(i) - 0x30;
     if (digit < 0 || digit > 9) return -1;
     length = length * 10 + digit;
   }
-  return text.length > 1 && text.charCodeAt(0) === 0x30 ? -1 : length;
+  return length > Number.MAX_SAFE_INTEGER || (text.length > 1 && text.charCodeAt(0) === 0x30) ? -1 : length;
 }

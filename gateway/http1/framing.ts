@@ -5,18 +5,20 @@
  * so that what the other side reads is what we read (RFC 9112 section 7.1).
  *
  *   chunked:  size ─▶ ext ─▶ data ─▶ data-end ─▶ size …
- *               └─ 0 ─▶ trailer lines (dropped, bounded) ─▶ done
+ *               └─ 0 ─▶ trailer lines (field lines; dropped, bounded) ─▶ done
  *
  * A reader is made per body and never allocates per octet: a chunk of input
  * normally leaves as one subarray of itself.
  */
+
+import { isTokenOctet } from './octets.ts';
 
 export type BodyEvent = 'more' | 'done' | 'malformed';
 
 /** Where the octets that travel go, a few times per input chunk at most. It may free them: the reader looks at them no more. */
 export type BodySink = (octets: Buffer) => void;
 
-/** Octets of chunk extensions and of trailers in one body; more is an attack (B36, B40). */
+/** Octets of chunk extensions and of trailers in one body, line ends aside; more is an attack (B36, B40). */
 const MAX_OVERHEAD = 16_384;
 
 const SIZE = 0;
@@ -26,9 +28,10 @@ const DATA = 3;
 const DATA_CR = 4;
 const DATA_LF = 5;
 const TRAILER_START = 6;
-const TRAILER = 7;
-const TRAILER_LF = 8;
-const END_LF = 9;
+const TRAILER_NAME = 7;
+const TRAILER_VALUE = 8;
+const TRAILER_LF = 9;
+const END_LF = 10;
 
 export class BodyReader {
   /** Octets of the last `read` call that belonged to this body. */
@@ -118,7 +121,7 @@ export class BodyReader {
         return 'more';
       case EXTENSION:
         if (c === 13) this.#state = SIZE_LF;
-        else if (!isLineOctet(c) || ++this.#overhead > MAX_OVERHEAD) return 'malformed';
+        else if (!isLineOctet(c) || this.#tooMuch()) return 'malformed';
         return 'more';
       case DATA_CR:
         if (c !== 13) return 'malformed';
@@ -130,12 +133,16 @@ export class BodyReader {
         return 'more';
       case TRAILER_START:
         if (c === 13) this.#state = END_LF;
-        else if (!isLineOctet(c) || c === 32 || c === 9 || ++this.#overhead > MAX_OVERHEAD) return 'malformed';
-        else this.#state = TRAILER;
+        else if (!isTokenOctet(c) || this.#tooMuch()) return 'malformed';
+        else this.#state = TRAILER_NAME;
         return 'more';
-      case TRAILER:
+      case TRAILER_NAME:
+        if (c === 0x3a) this.#state = TRAILER_VALUE;
+        else if (!isTokenOctet(c)) return 'malformed';
+        return this.#tooMuch() ? 'malformed' : 'more';
+      case TRAILER_VALUE:
         if (c === 13) this.#state = TRAILER_LF;
-        else if (!isLineOctet(c) || ++this.#overhead > MAX_OVERHEAD) return 'malformed';
+        else if (!isLineOctet(c) || this.#tooMuch()) return 'malformed';
         return 'more';
       case TRAILER_LF:
         if (c !== 10) return 'malformed';
@@ -156,16 +163,21 @@ export class BodyReader {
     }
     if (this.#digits === 0) return 'malformed';
     if (c === 13) this.#state = SIZE_LF;
-    else if (c === 0x3b) this.#state = EXTENSION;
+    else if (c === 0x3b && !this.#tooMuch()) this.#state = EXTENSION;
     else return 'malformed';
     return 'more';
+  }
+
+  /** Counts one more octet that does not travel. */
+  #tooMuch(): boolean {
+    return ++this.#overhead > MAX_OVERHEAD;
   }
 }
 
 /** Whether the octet that took `before` to `after` is one that does not travel: extension or trailer. */
 function dropped(before: number, after: number): boolean {
-  if (after === EXTENSION) return true;
-  return before === TRAILER || before === TRAILER_LF || after === TRAILER;
+  if (after === EXTENSION || after === TRAILER_NAME) return true;
+  return before === TRAILER_NAME || before === TRAILER_VALUE || before === TRAILER_LF;
 }
 
 /** VCHAR, SP, HTAB or obs-text: nothing that could end or hide a line. */

@@ -5,7 +5,7 @@
  */
 import type { GatewayLimits } from '../../src/core/limits.ts';
 import { type FieldSection, hasOption, parseContentLength, parseFields } from './fields.ts';
-import { hasBareLineEnd, isFieldValue } from './octets.ts';
+import { hasStrayOctet, isFieldValue } from './octets.ts';
 
 /** How a response body ends: after so many bytes, by its last chunk, or with the connection. */
 export type ReplyFraming = number | 'chunked' | 'close';
@@ -20,6 +20,8 @@ export interface ReplyHead {
   readonly keepAlive: boolean;
   /** Header lines that travel on, each with its CRLF; framing fields are written anew. */
   readonly endToEnd: string;
+  /** The protocol of a 101 that is whole, in lower case; else null. */
+  readonly upgrade: string | null;
   readonly contentLength: string | null;
   readonly size: number;
 }
@@ -40,7 +42,7 @@ export function parseReplyHead(
   if (headEnd === -1) {
     if (buffer.length >= limits.maxHeadBytes) return MALFORMED;
     // Garbage is told at once, not at a deadline: no CRLF CRLF would make it valid.
-    return startsLikeReply(buffer) && !hasBareLineEnd(buffer, Math.max(0, searchFrom - 1)) ? null : MALFORMED;
+    return startsLikeReply(buffer) && !hasStrayOctet(buffer, Math.max(0, searchFrom - 1)) ? null : MALFORMED;
   }
   if (headEnd + 4 > limits.maxHeadBytes) return MALFORMED;
   const text = buffer.toString('latin1', 0, headEnd + 2);
@@ -61,6 +63,7 @@ export function parseReplyHead(
     keepAlive:
       body !== 'close' && (minor === 1 ? !hasOption(connection, 'close') : hasOption(connection, 'keep-alive')),
     endToEnd: fields.endToEnd,
+    upgrade: status === 101 && hasOption(connection, 'upgrade') ? (fields.upgrade?.toLowerCase() ?? null) : null,
     contentLength: fields.contentLength,
     size: headEnd + 4,
   };

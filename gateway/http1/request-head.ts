@@ -4,14 +4,16 @@
  * each time more of a head has arrived.
  *
  * One parser decides: everything the gateway does with a request follows from
- * this result, and what is sent upstream is written from it (E1, E4).
+ * this result, and what is sent upstream is written from it (E1, E4). Where the
+ * octets were cut into packets changes nothing: a head that is refused before it
+ * is complete is refused with the same cause once it is.
  */
 import type { Cause } from '../../src/core/cause.ts';
 import type { GatewayLimits } from '../../src/core/limits.ts';
 import { type FieldSection, hasOption, parseContentLength, parseFields } from './fields.ts';
 import { forwardedOnce } from './max-forwards.ts';
-import { hasBareLineEnd, isToken, isVisible } from './octets.ts';
-import { canonicalHost, OURSELVES, parseAbsoluteTarget, parseAuthorityTarget, type Target } from './target.ts';
+import { hasStrayOctet, isToken, isVisible, tokenEnd } from './octets.ts';
+import { isAuthority, OURSELVES, parseAbsoluteTarget, parseAuthorityTarget, type Target } from './target.ts';
 
 /** How a body is delimited: its length in bytes (0: none), or chunked. */
 export type BodyFraming = number | 'chunked';
@@ -24,6 +26,8 @@ export interface RequestHead {
   readonly body: BodyFraming;
   readonly keepAlive: boolean;
   readonly expectContinue: boolean;
+  /** The protocol that the client wants to go on in, in lower case; null unless it is one that may be asked for. */
+  readonly upgrade: string | null;
   readonly proxyAuthorization: string | null;
   readonly proxySelector: string | null;
   /** Header lines that travel on, each with its CRLF: byte for byte, in order. */
@@ -38,12 +42,15 @@ export interface Refusal {
   readonly status?: number;
 }
 
-/** Methods of the IANA registry that a proxy may forward; TRACE is refused (405), the rest unknown (501). */
+/** Methods that pass: those that Node's parser knows (P14). TRACE is refused (405), the rest is unknown (501). */
 const METHODS = new Set([
   'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY',
   'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH', 'MKCALENDAR', 'ACL', 'BIND', 'UNBIND', 'REBIND', 'MKACTIVITY',
-  'CHECKOUT', 'MERGE', 'LINK', 'UNLINK', 'PURGE', 'QUERY',
+  'CHECKOUT', 'MERGE', 'LINK', 'UNLINK', 'PURGE', 'QUERY', 'M-SEARCH', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE', 'SOURCE',
 ]); // biome-ignore format: one list
+
+/** What a client may upgrade to (E12); to anything else, h2c above all, nobody here does (B54). */
+const UPGRADES = new Set(['websocket']);
 
 /** Octets of a method, registered or not. */
 const MAX_METHOD = 64;
@@ -74,37 +81,42 @@ export function parseRequestHead(
   limits: GatewayLimits,
 ): RequestHead | Refusal | null {
   const headEnd = buffer.indexOf('\r\n\r\n', Math.max(0, searchFrom - 3), 'latin1');
-  if (headEnd === -1) return refuseEarly(buffer, searchFrom, limits);
-  if (headEnd + 4 > limits.maxHeadBytes) return tooLarge(buffer, limits);
+  if (headEnd === -1 || headEnd + 4 > limits.maxHeadBytes) return refuseEarly(buffer, searchFrom, limits);
   const text = buffer.toString('latin1', 0, headEnd + 2);
   const lineEnd = text.indexOf('\r\n');
   const line = parseRequestLine(buffer, text, lineEnd);
   if ('cause' in line) return line;
   const fields = parseFields(buffer, text, lineEnd + 2, limits.maxHeadLines);
-  if (fields === 'too_many') return HEAD_TOO_LARGE;
+  // An octet that stands nowhere in a head may have been seen before the lines were counted: it comes first here too.
+  if (fields === 'too_many') return hasStrayOctet(buffer.subarray(0, headEnd), lineEnd) ? BAD : HEAD_TOO_LARGE;
   if (fields === 'malformed') return BAD;
   return assemble(line, fields, headEnd + 4);
 }
 
-/** What can be told of a head that is not complete: too long, or already not HTTP. */
+/** What can be told of a head that is not complete within the octets it may have: not HTTP already, or too long. */
 function refuseEarly(buffer: Buffer, searchFrom: number, limits: GatewayLimits): Refusal | null {
-  const first = buffer[0]!;
-  // A method starts with a token character: anything else (TLS, SOCKS, a banner) is not HTTP.
-  if (first < 0x21 || first > 0x7e) return BAD;
-  if (buffer.length > MAX_METHOD && buffer.subarray(0, MAX_METHOD + 1).indexOf(0x20) === -1) return BAD;
+  const { maxHeadBytes } = limits;
+  const octets = buffer.length > maxHeadBytes ? buffer.subarray(0, maxHeadBytes) : buffer;
+  // A method and a blank start every request: anything else (TLS, a banner, noise) is not HTTP.
+  const methodEnd = methodEndOf(octets);
+  if (methodEnd === 0 || (methodEnd < octets.length && octets[methodEnd] !== 0x20)) return BAD;
+  const lineEnd = octets.indexOf('\r\n', 0, 'latin1');
+  // The line is judged when it is complete, and only then.
+  if (lineEnd !== -1 && lineEnd + 2 > searchFrom) {
+    const line = parseRequestLine(octets, octets.toString('latin1', 0, lineEnd + 2), lineEnd);
+    if ('cause' in line) return line;
+  }
   // RFC 9112 section 2.2 lets a server take a bare LF for a line's end: we do not, and say so at once.
-  if (hasBareLineEnd(buffer, Math.max(0, searchFrom - 1))) return BAD;
-  if (buffer.length >= limits.maxHeadBytes) return tooLarge(buffer, limits);
-  const lineEnd = buffer.indexOf('\r\n', 0, 'latin1');
-  if (lineEnd === -1) return null;
-  const line = parseRequestLine(buffer, buffer.toString('latin1', 0, lineEnd + 2), lineEnd);
-  return 'cause' in line ? line : null;
+  if (hasStrayOctet(octets, Math.max(0, searchFrom - 1))) return BAD;
+  if (octets.length < maxHeadBytes) return null;
+  // RFC 9112 section 3: 414 when it is the request line that takes up the room, 431 for the fields.
+  return lineEnd === -1 || lineEnd > maxHeadBytes / 2 ? LINE_TOO_LONG : HEAD_TOO_LARGE;
 }
 
-/** RFC 9112 section 3: 414 when it is the request line that takes up the room, 431 for the fields. */
-function tooLarge(buffer: Buffer, limits: GatewayLimits): Refusal {
-  const lineEnd = buffer.indexOf('\r\n', 0, 'latin1');
-  return lineEnd === -1 || lineEnd > limits.maxHeadBytes / 2 ? LINE_TOO_LONG : HEAD_TOO_LARGE;
+/** Where the method ends; 0 when there is none, or none that is short enough. */
+function methodEndOf(octets: Uint8Array): number {
+  const end = tokenEnd(octets, 0);
+  return end > MAX_METHOD ? 0 : end;
 }
 
 interface RequestLine {
@@ -116,19 +128,16 @@ interface RequestLine {
 }
 
 function parseRequestLine(octets: Uint8Array, text: string, lineEnd: number): RequestLine | Refusal {
-  const methodEnd = text.indexOf(' ');
+  const methodEnd = methodEndOf(octets);
+  if (methodEnd === 0 || octets[methodEnd] !== 0x20) return BAD;
   const targetEnd = text.indexOf(' ', methodEnd + 1);
-  if (methodEnd <= 0 || targetEnd === -1 || targetEnd > lineEnd) return BAD;
+  if (targetEnd === -1 || targetEnd > lineEnd || !isVisible(octets, methodEnd + 1, targetEnd)) return BAD;
   const version = text.slice(targetEnd + 1, lineEnd);
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
     return /^HTTP\/[0-9]\.[0-9]$/.test(version) ? VERSION : BAD;
   }
   const method = text.slice(0, methodEnd);
-  if (!METHODS.has(method)) {
-    if (method === 'TRACE') return TRACE;
-    return isToken(method, 0, Math.min(method.length, MAX_METHOD + 1)) && method.length <= MAX_METHOD ? METHOD : BAD;
-  }
-  if (!isVisible(octets, methodEnd + 1, targetEnd)) return BAD;
+  if (!METHODS.has(method)) return method === 'TRACE' ? TRACE : METHOD;
   const raw = text.slice(methodEnd + 1, targetEnd);
   const target = parseTarget(method, raw);
   return target === null ? BAD : { method, raw, target, minor: version === 'HTTP/1.1' ? 1 : 0 };
@@ -144,7 +153,7 @@ function assemble(line: RequestLine, fields: FieldSection, size: number): Reques
   const { method, minor } = line;
   if (fields.repeated) return BAD;
   // RFC 9112 section 3.2: a 1.1 request has exactly one Host; 1.0 clients (Python ≤ 3.11's CONNECT) send none.
-  if (fields.host === null ? minor === 1 : !isHostField(fields.host, line.raw)) return BAD;
+  if (fields.host === null ? minor === 1 : !isHostField(fields.host, line)) return BAD;
   const body = bodyFramingOf(method, minor, fields);
   if (typeof body === 'object') return body;
   let expectContinue = false;
@@ -162,11 +171,19 @@ function assemble(line: RequestLine, fields: FieldSection, size: number): Reques
     body,
     keepAlive: minor === 1 ? !hasOption(connection, 'close') : hasOption(connection, 'keep-alive'),
     expectContinue,
+    upgrade: fields.upgrade === null ? null : upgradeOf(method, minor, body, fields),
     proxyAuthorization: fields.proxyAuthorization,
     proxySelector: fields.proxySelector,
     endToEnd: onward ?? fields.endToEnd,
     size,
   };
+}
+
+/** RFC 9110 section 7.8: not for a 1.0 client, nor without the connection option; a wish that is not granted is no error. */
+function upgradeOf(method: string, minor: number, body: BodyFraming, fields: FieldSection): string | null {
+  const protocol = fields.upgrade!.toLowerCase();
+  const asked = method === 'GET' && minor === 1 && body === 0 && hasOption(fields.connection, 'upgrade');
+  return asked && UPGRADES.has(protocol) ? protocol : null;
 }
 
 /** RFC 9112 section 6.3, with every doubtful case refused. */
@@ -193,19 +210,19 @@ function isUnknownCoding(coding: string): boolean {
   return isToken(coding, 0, coding.length) && !/^(?:gzip|x-gzip|deflate|compress|x-compress|identity)$/i.test(coding);
 }
 
-/** Whether an http target's authority ends at this index. */
+/** `uri-host [":" port]`: checked although the target decides, as a bad one is a sign of confusion (P5). */
+function isHostField(value: string, line: RequestLine): boolean {
+  // Nearly always it is the authority of a target that was found good a moment ago.
+  const { raw } = line;
+  const start = line.method === 'CONNECT' ? 0 : HTTP_PREFIX_LENGTH;
+  if (raw.startsWith(value, start) && isAuthorityEnd(raw, start + value.length)) {
+    return value !== '' && !value.includes('/') && !value.includes('?');
+  }
+  return isAuthority(value);
+}
+
+/** Whether the authority of a target may end at this index. */
 function isAuthorityEnd(target: string, at: number): boolean {
   const c = target.charCodeAt(at);
   return at === target.length || c === 0x2f || c === 0x3f;
-}
-
-/** `uri-host [":" port]`: checked although the target decides, as a bad one is a sign of confusion (P5). */
-function isHostField(value: string, target: string): boolean {
-  // Nearly always it is the authority of a target that was found good a moment ago.
-  if (target.startsWith(value, HTTP_PREFIX_LENGTH) && isAuthorityEnd(target, HTTP_PREFIX_LENGTH + value.length))
-    return value !== '';
-  const colon = value.lastIndexOf(':');
-  const hasPort = colon !== -1 && colon > value.lastIndexOf(']');
-  if (hasPort && !/^[0-9]{0,5}$/.test(value.slice(colon + 1))) return false;
-  return canonicalHost(hasPort ? value.slice(0, colon) : value) !== null;
 }

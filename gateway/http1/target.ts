@@ -8,7 +8,7 @@
  * canonical (`127.1`, `0x7f.1` → `127.0.0.1`), or `[IPv6]`, made canonical.
  */
 import { isIPv4, isIPv6 } from 'node:net';
-import { ownCopy } from './octets.ts';
+import { ownCopy } from '../../src/core/own-copy.ts';
 
 export interface Target {
   /** Lower-case name, dotted IPv4, or IPv6 without brackets. */
@@ -43,6 +43,11 @@ export function parseAbsoluteTarget(text: string): Target | null {
 /** Parses `host:port` of a CONNECT; the port is required. */
 export function parseAuthorityTarget(text: string): Target | null {
   return parseAuthority(text, 0);
+}
+
+/** Whether this is `host[:port]`, as in a Host field. */
+export function isAuthority(text: string): boolean {
+  return parseAuthority(text, 80) !== null;
 }
 
 /** `host[:port]`; `defaultPort` 0 makes the port required. */

@@ -14,8 +14,9 @@ const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH']);
  * The request as it goes upstream. `originForm`: inside a tunnel to the target
  * itself; otherwise absolute-form, with `authorization` as Proxy-Authorization.
  * `Host` is made from the target; what the client sent is ignored (RFC 9112 section 3.2.2).
+ * `own`: further lines of ours, each with its CRLF.
  */
-export function forwardedHead(head: RequestHead, authorization: string | null, originForm: boolean): string {
+export function forwardedHead(head: RequestHead, authorization: string | null, originForm: boolean, own = ''): string {
   const { method, target, body } = head;
   const host = hostFieldOf(target);
   let uri = originForm ? target.path : `http://${host}${target.path}`;
@@ -24,17 +25,27 @@ export function forwardedHead(head: RequestHead, authorization: string | null, o
     if (method !== 'OPTIONS') uri += '/';
     else if (originForm) uri = '*';
   }
-  let text = `${method} ${uri} HTTP/1.1\r\nHost: ${host}\r\n${head.endToEnd}`;
+  let text = `${method} ${uri} HTTP/1.1\r\nHost: ${host}\r\n${head.endToEnd}${own}`;
   if (body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   else if (body > 0 || EXPECT_BODY.has(method)) text += `Content-Length: ${body}\r\n`;
   if (head.expectContinue) text += 'Expect: 100-continue\r\n';
+  if (head.upgrade !== null) text += upgradeLines(head.upgrade);
   if (authorization !== null) text += `Proxy-Authorization: ${authorization}\r\n`;
   return `${text}\r\n`;
 }
 
-/** An interim response as it goes to the client. */
-export function interimHead(reply: ReplyHead): string {
-  return `HTTP/1.1 ${reply.status} ${reply.reason}\r\n${reply.endToEnd}\r\n`;
+/** An interim response as it goes to the client; `own`: further lines of ours. */
+export function interimHead(reply: ReplyHead, own: string): string {
+  return `HTTP/1.1 ${reply.status} ${reply.reason}\r\n${reply.endToEnd}${own}\r\n`;
+}
+
+/** A 101 as it goes to the client: the last that is HTTP on its connection. */
+export function switchingHead(reply: ReplyHead, protocol: string, own: string): string {
+  return interimHead(reply, `${upgradeLines(protocol)}${own}`);
+}
+
+function upgradeLines(protocol: string): string {
+  return `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
 }
 
 export interface ReplyOptions {
@@ -47,15 +58,15 @@ export interface ReplyOptions {
   readonly head: boolean;
 }
 
-/** A final response as it goes to the client; `identity` are our own lines. */
-export function replyHead(reply: ReplyHead, identity: string, options: ReplyOptions): string {
+/** A final response as it goes to the client; `own`: further lines of ours. */
+export function replyHead(reply: ReplyHead, own: string, options: ReplyOptions): string {
   let text = `HTTP/1.1 ${reply.status} ${reply.reason}\r\n${reply.endToEnd}`;
   if (options.head || reply.status === 304) {
     if (reply.contentLength !== null) text += `Content-Length: ${reply.contentLength}\r\n`;
   } else if (reply.body === 'chunked') {
     if (!options.decode) text += 'Transfer-Encoding: chunked\r\n';
   } else if (reply.body !== 'close' && reply.status !== 204) text += `Content-Length: ${reply.body}\r\n`;
-  text += identity;
+  text += own;
   if (!options.keepAlive) text += 'Connection: close\r\n';
   else if (options.minor === 0) text += 'Connection: keep-alive\r\n';
   return `${text}\r\n`;

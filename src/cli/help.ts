@@ -1,5 +1,5 @@
 /** `sallyport help`: the commands, and every setting from the one table. */
-import { ALL_SETTINGS, flagName } from '../settings.ts';
+import { ALL_SETTINGS, FILE_LISTS, flagName } from '../settings.ts';
 
 const COMMANDS = `Usage: sallyport [command] [flags]
 
@@ -27,5 +27,16 @@ export function printHelp(): string {
     const how = secret ? 'environment or file only' : type.phrase;
     return `  --${flagName(name)}\n      ${help}\n      ${how}; default: ${shown}`;
   });
-  return [COMMANDS, ...rows].join('\n');
+  return [
+    COMMANDS,
+    ...rows,
+    '',
+    'Lists of mappings, in the file only',
+    ...Object.entries(FILE_LISTS).map(listText),
+  ].join('\n');
+}
+
+function listText([name, { help, fields }]: [string, (typeof FILE_LISTS)[keyof typeof FILE_LISTS]]): string {
+  const lines = Object.entries(fields).map(([field, row]) => `      ${field}: ${row.help}; ${row.type.phrase}`);
+  return [`  ${name}`, `      ${help}`, ...lines].join('\n');
 }

@@ -50,7 +50,7 @@ export const CAUSES = {
   selector_invalid: row(400, 'client', REQUEST, 'The proxy username or Proxy-Selector is not a valid selector.'),
   pool_unknown: row(403, 'client', 'http_request_denied', 'The workspace has no pool of this name.'),
   pool_disabled: row(503, 'operator', 'proxy_configuration_error', 'The pool is disabled.'),
-  destination_denied: row(403, 'policy', 'http_request_denied', 'Policy does not allow this target.'),
+  destination_denied: row(403, 'policy', 'http_request_denied', 'Policy does not allow this target or upstream.'),
   loop_detected: row(508, 'policy', 'proxy_loop_detected', 'The request would come back to this gateway.'),
   limit_reached: row(
     429,
@@ -100,7 +100,7 @@ export const CAUSES = {
     504,
     'upstream',
     'http_response_timeout',
-    'The upstream did not answer CONNECT in time.',
+    'The upstream did not open the tunnel in time.',
     true,
     'endpoint',
   ),
@@ -124,7 +124,7 @@ export const CAUSES = {
     502,
     'upstream',
     'http_protocol_error',
-    'The upstream did not answer in valid HTTP.',
+    'The upstream did not answer in valid HTTP or SOCKS.',
     true,
     'token',
   ),
@@ -174,3 +174,74 @@ export const CAUSES = {
 } as const satisfies Record<string, CauseRow>;
 
 export type Cause = keyof typeof CAUSES;
+
+/**
+ * What a listener with `errorStatus: extended` sends in place of 502 and 504: the numbers by which users of
+ * proxy-chain tell an upstream's failures apart. Causes that are not here keep their status.
+ */
+export const EXTENDED_STATUSES: { readonly [cause in Cause]?: number } = {
+  upstream_denied_target: 590,
+  target_unreachable: 590,
+  upstream_protocol: 592,
+  upstream_dns: 593,
+  upstream_refused: 594,
+  upstream_reset: 595,
+  upstream_auth_failed: 597,
+  upstream_unreachable: 599,
+  upstream_connect_timeout: 599,
+  upstream_reply_timeout: 599,
+  upstream_tls: 599,
+  first_byte_timeout: 599,
+};
+
+/** RFC 1928 section 6. */
+const FAILURE = 1;
+const NOT_ALLOWED = 2;
+const NETWORK_UNREACHABLE = 3;
+const HOST_UNREACHABLE = 4;
+const REFUSED = 5;
+/** "TTL expired": what clients show as a timeout. */
+const EXPIRED = 6;
+const COMMAND_UNSUPPORTED = 7;
+
+/** The reply code by which a SOCKS5 client is told a cause, the closest of the few there are. */
+export const SOCKS_REPLIES: { readonly [cause in Cause]: number } = {
+  bad_request: FAILURE,
+  head_too_large: FAILURE,
+  body_too_large: FAILURE,
+  expect_unsupported: FAILURE,
+  version_unsupported: FAILURE,
+  method_unsupported: COMMAND_UNSUPPORTED,
+  head_timeout: EXPIRED,
+  body_timeout: EXPIRED,
+  auth_required: NOT_ALLOWED,
+  auth_failed: NOT_ALLOWED,
+  selector_invalid: NOT_ALLOWED,
+  pool_unknown: NOT_ALLOWED,
+  pool_disabled: FAILURE,
+  destination_denied: NOT_ALLOWED,
+  loop_detected: NOT_ALLOWED,
+  limit_reached: FAILURE,
+  overloaded: FAILURE,
+  draining: FAILURE,
+  pool_empty: FAILURE,
+  pool_unhealthy: FAILURE,
+  session_unavailable: FAILURE,
+  upstream_dns: HOST_UNREACHABLE,
+  upstream_refused: REFUSED,
+  upstream_reset: FAILURE,
+  upstream_unreachable: NETWORK_UNREACHABLE,
+  upstream_connect_timeout: EXPIRED,
+  upstream_reply_timeout: EXPIRED,
+  upstream_tls: FAILURE,
+  upstream_auth_failed: FAILURE,
+  upstream_protocol: FAILURE,
+  upstream_denied_target: NOT_ALLOWED,
+  target_unreachable: HOST_UNREACHABLE,
+  first_byte_timeout: EXPIRED,
+  idle_timeout: EXPIRED,
+  response_truncated: FAILURE,
+  client_gone: FAILURE,
+  revoked: NOT_ALLOWED,
+  internal: FAILURE,
+};

@@ -108,7 +108,8 @@ export function compileDestinations(rules: readonly DestinationRule[]): (target:
 
 /** Takes the port off the end; the colons of an IPv6 address without brackets are its own. */
 function split(entry: string): { host: string; port: string | null } {
-  const bracketed = /^\[([^\]]*:[^\]]*)\](?::(.*))?$/.exec(entry);
+  // The colon is looked for ahead: between two runs that may hold it, colons without a bracket cost their number squared.
+  const bracketed = /^\[(?=[^\]]*:)([^\]]*)\](?::(.*))?$/.exec(entry);
   if (bracketed !== null) return { host: bracketed[1]!, port: bracketed[2] ?? null };
   const colon = entry.indexOf(':');
   const isPort = colon !== -1 && entry.indexOf(':', colon + 1) === -1;
@@ -148,7 +149,7 @@ function masked(bytes: readonly number[], prefix: number): number[] {
   return bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * i))) & 0xff);
 }
 
-/** Cannot be a name's key: no name holds a slash. */
-function networkKey(bytes: readonly number[], prefix: number): string {
+/** The same text for every address of a network, and for no other network's. No name is spelled so: none holds a slash. */
+export function networkKey(bytes: readonly number[], prefix: number): string {
   return `${masked(bytes, prefix).join('.')}/${prefix}`;
 }

@@ -24,6 +24,8 @@ export const FIELD = {
   component: 'component',
   requestId: 'request_id',
   keyId: 'key_id',
+  /** The rule by which the key was found: `credentials`, or the operator's binding. */
+  identifiedBy: 'identified_by',
   workspaceId: 'workspace_id',
   pool: 'pool',
   sessionId: 'session_id',
@@ -48,6 +50,11 @@ export const FIELD = {
   bytesIn: 'bytes_in',
   /** Towards the upstream. */
   bytesOut: 'bytes_out',
+  /** How loaded the gateway is: `normal`, `easing` or `shedding`; and what was measured. */
+  load: 'load',
+  heapPercent: 'heap_percent',
+  descriptorPercent: 'descriptor_percent',
+  delayMs: 'delay_ms',
   objectId: 'object_id',
   /** Connect code of an RPC that failed. */
   code: 'code',

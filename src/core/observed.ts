@@ -49,6 +49,8 @@ export interface FinishedRequest {
   readonly startedAtMs: number;
   readonly clientAddress: string;
   readonly keyId: ApiKeyId;
+  /** The rule by which the key was found: `credentials`, `listener 127.0.0.1:3129` or `range 10.1.0.0/16`. */
+  readonly identifiedBy: string;
   readonly poolId: PoolId | null;
   readonly sessionId: SessionId | null;
   readonly accountName: string | null;

@@ -108,7 +108,13 @@ function record(): FinishedRequest {
   return {
     ...{ sequence: 1, requestId: REQUEST_ID, workspaceId: uuid(ids.workspaceId), startedAtMs: 1 },
     ...{ clientAddress: '127.0.0.1:1', keyId: uuid(ids.workspaceId), poolId: uuid(ids.poolId) },
-    ...{ sessionId: uuid(ids.sessionId), accountName: null, targetHost: 'target-canary', targetPort: 80 },
+    ...{
+      sessionId: uuid(ids.sessionId),
+      accountName: null,
+      identifiedBy: 'credentials',
+      targetHost: 'target-canary',
+      targetPort: 80,
+    },
     ...{ kind: 'forward', status: 200, stage: 'relay', cause: null, attempts: [], resolveMs: 0, dialMs: 1 },
     ...{ firstByteMs: 2, durationMs: 3, bytesOut: 4, bytesIn: 5 },
   };

@@ -232,6 +232,7 @@ test('GetRequest answers the whole record of a request', async () => {
     startedAt: '2026-02-03T04:05:06.789Z',
     clientAddress: '127.0.0.1:50000',
     apiKeyId: wire(record.keyId),
+    identifiedBy: record.identifiedBy,
     poolId: rig.made.poolId,
     sessionId: wire(second),
     accountName: 'ann',

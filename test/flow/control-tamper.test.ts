@@ -73,7 +73,7 @@ async function readRows(rig: ControlRig, wireIds: readonly string[]): Promise<Ma
 const CASES: readonly (readonly [name: string, reason: 'unsealable' | 'misplaced'])[] = [
   ...['swapped-a', 'swapped-b', 'from-elsewhere', 'from-a-provider', 'moved-host', 'moved-port', 'other-scheme'],
   ...['older-value', 'older-row', 'cleared-row', 'deleted-row', 'tag-4', 'tag-8', 'tag-12', 'empty'],
-  ...['other-version', 'other-format'],
+  ...['other-version', 'other-format', 'unchecked', 'checked-again'],
 ].map((name) => [name, 'unsealable'] as const);
 const MISPLACED = ['deleted-pool', 'unknown-provider', 'foreign-pool', 'foreign-provider'].map(
   (name) => [name, 'misplaced'] as const,
@@ -96,7 +96,12 @@ describe('a changed row', () => {
       return session.id;
     };
     const { pool } = await rig.ok(`${PROXIES}/CreatePool`, { workspaceId, name: 'short-lived' });
-    for (const [name] of [...CASES, ...MISPLACED]) await make(name, name === 'deleted-pool' ? { poolId: pool.id } : {});
+    const special: Readonly<Record<string, object>> = {
+      'deleted-pool': { poolId: pool.id },
+      unchecked: { scheme: 'https' },
+      'checked-again': { scheme: 'https', tlsInsecure: true },
+    };
+    for (const [name] of [...CASES, ...MISPLACED]) await make(name, special[name]);
     await make('untouched');
     const foreign = await makeForeign(rig);
     const other = await rig.ok(`${PROXIES}/CreateSession`, {
@@ -110,6 +115,7 @@ describe('a changed row', () => {
     await update('older-value', { password: 'pw-of-later' });
     await update('older-row', { password: 'pw-of-later' });
     await update('cleared-row', { clearPassword: true });
+    await update('checked-again', { tlsInsecure: false });
     await rig.ok(`${PROXIES}/DeleteSession`, { workspaceId, sessionId: id('deleted-row') });
     await rig.ok(`${PROXIES}/DeletePool`, { workspaceId, poolId: pool.id });
     rig = await restartAfter(rig, (db) => {
@@ -124,8 +130,9 @@ describe('a changed row', () => {
       set('moved-host', "host = '198.51.100.66'");
       set('moved-port', 'port = 8081');
       set('other-scheme', "scheme = 'socks5'");
+      set('unchecked', 'tls_insecure = 1');
       reseal('older-value', sealed('older-value'));
-      for (const name of ['older-row', 'cleared-row', 'deleted-row', 'deleted-pool']) {
+      for (const name of ['older-row', 'cleared-row', 'deleted-row', 'deleted-pool', 'checked-again']) {
         putBack(db, 'sessions', was.get(id(name))!);
       }
       for (const length of [4, 8, 12]) {

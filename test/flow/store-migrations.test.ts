@@ -13,16 +13,16 @@ import { startControlRig } from '../helpers/control-rig.ts';
 import { full } from '../helpers/full.ts';
 import { tempDir } from '../helpers/store-rig.ts';
 
-const FIXTURE = readFileSync(new URL('../fixtures/schema-1.sql', import.meta.url), 'utf8');
 const FIXTURE_KEY = `sp_live_${'ab'.repeat(16)}`;
 const DATABASE = new URL('../../control/store/database.ts', import.meta.url).href;
 
-/** A database file as schema 1 left it. */
-function schemaOne(directory = tempDir()): string {
+/** A database file as that schema left it. */
+function oldFile(schema: 1 | 2, directory = tempDir()): string {
   const path = join(directory, 'sallyport.db');
+  const fixture = readFileSync(new URL(`../fixtures/schema-${schema}.sql`, import.meta.url), 'utf8');
   const raw = new Database(path);
   raw.pragma('journal_mode = WAL');
-  raw.exec(FIXTURE);
+  raw.exec(fixture);
   raw.close();
   return path;
 }
@@ -55,12 +55,15 @@ function contentOf(path: string, of?: Tables): { version: unknown; tables: Table
   }
 }
 
-describe('a database of schema 1', () => {
+describe.each([
+  [1, 4],
+  [2, 5],
+] as const)('a database of schema %i', (schema, sessions) => {
   test('comes to the newest schema with every row and column as it was', async () => {
-    const path = schemaOne();
+    const path = oldFile(schema);
     const before = contentOf(path);
-    expect(before.version).toBe(1);
-    expect(before.tables.sessions?.rows).toHaveLength(4);
+    expect(before.version).toBe(schema);
+    expect(before.tables.sessions?.rows).toHaveLength(sessions);
     await (await openStore({ path })).close();
     const after = contentOf(path, before.tables);
     expect(after.version).toBe(SCHEMA_VERSION);
@@ -76,26 +79,33 @@ describe('a database of schema 1', () => {
       raw.close();
       return { rows, info };
     };
-    const old = schemaOne();
+    const old = oldFile(schema);
     const fresh = join(tempDir(), 'fresh.db');
     for (const path of [old, fresh]) await (await openStore({ path })).close();
     expect(shape(old)).toEqual(shape(fresh));
   });
+});
 
-  test('serves: its key is taken, its sealed values open', async () => {
+describe('serves: its key is taken, its sealed values open', () => {
+  /** A control plane on such a file, and the sessions that the gateway is told of, by token. */
+  async function serve(schema: 1 | 2) {
     const directory = tempDir();
-    schemaOne(directory);
+    oldFile(schema, directory);
     const keyFile = join(directory, 'master.key');
     writeFileSync(keyFile, `${Buffer.alloc(32, 0x11).toString('base64')}\n`, { mode: 0o600 });
     const rig = await startControlRig({ directory });
     onTestFinished(() => rig.close());
     const sessions = rig.changes.flatMap((change) => (change.kind === 'session-put' ? [change.session] : []));
-    const byToken = new Map(sessions.map((session): [string, SessionState] => [session.token, session]));
+    const providers = rig.changes.flatMap((change) => (change.kind === 'provider-put' ? [change.provider] : []));
+    expect(providers.map(({ password }) => password).sort()).toContain('fixture-credential');
+    return { rig, byToken: new Map(sessions.map((session): [string, SessionState] => [session.token, session])) };
+  }
+
+  test('a database of schema 1', async () => {
+    const { rig, byToken } = await serve(1);
     expect([...byToken.keys()].sort()).toEqual(['token-1', 'token-2', 'token-4']);
     expect(byToken.get('token-1')).toMatchObject({ username: 'user', password: 'fixture-password', enabled: true });
     expect(byToken.get('token-2')).toMatchObject({ username: null, password: null, enabled: false });
-    const providers = rig.changes.flatMap((change) => (change.kind === 'provider-put' ? [change.provider] : []));
-    expect(providers.map(({ password }) => password).sort()).toContain('fixture-credential');
     const workspaces = await rig.ok('accounts.v1.Accounts/ListWorkspaces', {}, FIXTURE_KEY);
     expect(workspaces.workspaceIds).toHaveLength(1);
     const [workspaceId] = workspaces.workspaceIds;
@@ -103,24 +113,39 @@ describe('a database of schema 1', () => {
     const { pool } = await rig.ok('proxies.v1.Proxies/GetPool', { workspaceId, poolId: poolIds[0] }, FIXTURE_KEY);
     expect(pool).toMatchObject({ name: 'default', enabled: true, version: '1' });
   });
+
+  test('a database of schema 2, every certificate checked', async () => {
+    const { rig, byToken } = await serve(2);
+    expect([...byToken.keys()].sort()).toEqual(['local', 'token-1', 'token-2', 'token4']);
+    expect(byToken.get('token-1')).toMatchObject({ password: 'fixture-password', tlsInsecure: false });
+    expect(byToken.get('token-2')).toMatchObject({ password: null, enabled: false });
+    expect([...byToken.values()].every(({ tlsInsecure }) => !tlsInsecure)).toBe(true);
+    const workspaces = await rig.ok('accounts.v1.Accounts/ListWorkspaces', {}, FIXTURE_KEY);
+    expect(workspaces.workspaceIds).toHaveLength(2);
+    const request = { workspaceId: workspaces.workspaceIds[0], sessionId: wireId(byToken.get('token-1')!.id) };
+    const { session } = await rig.ok('proxies.v1.Proxies/GetSession', request, FIXTURE_KEY);
+    expect(session).toMatchObject({ token: 'token-1', scheme: 'https', version: '2' });
+    expect(session).not.toHaveProperty('tlsInsecure');
+  });
 });
 
+/** An id as JSON has it. */
+function wireId(uuid: string): string {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64');
+}
+
 describe('killed inside a migration', () => {
-  /** Opens the store in a process that kills itself before its nth statement, or after it. */
-  async function openKilledAt(path: string, at: number, when: 'before' | 'after'): Promise<string> {
+  /** Opens the store in a process that kills itself when so many statements were executed; answers its last words. */
+  async function openKilledAfter(path: string, executions: number): Promise<string> {
     const script = `
       const { openStore } = await import(${JSON.stringify(DATABASE)});
-      const [path, at, when] = process.argv.slice(1);
-      let seen = 0;
-      const die = () => process.kill(process.pid, 'SIGKILL');
-      const onStatement = () => {
-        const mine = seen++ === Number(at);
-        if (mine && when === 'before') die();
-        return () => { if (mine) die(); };
-      };
-      await (await openStore({ path, onStatement })).close();
-      console.log('opened after ' + seen);`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script, path, String(at), when]);
+      const [path, executions] = process.argv.slice(1);
+      let executed = 0;
+      const dieAt = (n) => { if (n === Number(executions)) process.kill(process.pid, 'SIGKILL'); };
+      dieAt(0);
+      await (await openStore({ path, onStatement: () => () => dieAt(++executed) })).close();
+      console.log('executed ' + executed);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, path, String(executions)]);
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk;
@@ -132,29 +157,28 @@ describe('killed inside a migration', () => {
     return signal ?? output.trim();
   }
 
-  test('a database is at the old schema or at the next, with all of its rows, and the next start ends it', async () => {
-    const whole = await openKilledAt(schemaOne(), -1, 'before');
-    const statements = Number(/^opened after (\d+)$/.exec(whole)?.[1]);
-    expect(statements).toBeGreaterThan(20);
-    const before = contentOf(schemaOne());
-    const points = Array.from({ length: statements }, (_, n) => n);
-    // The first, one in the middle, the last two: COMMIT is the last.
-    const chosen = full ? points : [0, statements >> 1, statements - 2, statements - 1];
-    const versions = new Set<unknown>();
+  test('a database is at one of the schemas, with all of its rows, and the next start ends it', async () => {
+    const whole = await openKilledAfter(oldFile(1), Number.NaN);
+    const executions = Number(/^executed (\d+)$/.exec(whole)?.[1]);
+    expect(executions).toBeGreaterThan(20);
+    const before = contentOf(oldFile(1));
+    const points = Array.from({ length: executions + 1 }, (_, n) => n);
+    // None, one, some in the middle, all but the last, which is a COMMIT, and all.
+    const chosen = full ? points : [0, 1, executions >> 1, executions - 1, executions];
+    const versions: unknown[] = [];
     for (const at of chosen) {
-      for (const when of ['before', 'after'] as const) {
-        const directory = tempDir();
-        const path = schemaOne(directory);
-        expect(await openKilledAt(path, at, when)).toBe('SIGKILL');
-        const left = contentOf(path, before.tables);
-        expect([1, SCHEMA_VERSION]).toContain(left.version);
-        expect(left.tables).toEqual(before.tables);
-        versions.add(left.version);
-        await (await openStore({ path })).close();
-        expect(contentOf(path, before.tables)).toEqual({ version: SCHEMA_VERSION, tables: before.tables });
-        await rm(directory, { recursive: true });
-      }
+      const directory = tempDir();
+      const path = oldFile(1, directory);
+      expect(await openKilledAfter(path, at)).toBe('SIGKILL');
+      const left = contentOf(path, before.tables);
+      expect(left.tables).toEqual(before.tables);
+      versions.push(left.version);
+      await (await openStore({ path })).close();
+      expect(contentOf(path, before.tables)).toEqual({ version: SCHEMA_VERSION, tables: before.tables });
+      await rm(directory, { recursive: true });
     }
-    expect([...versions].sort()).toEqual([1, SCHEMA_VERSION]);
+    // Each step is taken whole, and none is skipped.
+    expect(versions).toEqual(versions.toSorted());
+    expect([...new Set(versions)]).toEqual(Array.from({ length: SCHEMA_VERSION }, (_, n) => n + 1));
   }, 400_000);
 });

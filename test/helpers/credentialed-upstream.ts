@@ -15,12 +15,12 @@ export interface CredentialedUpstream {
   close(): Promise<void>;
 }
 
-/** Starts an upstream that takes these users with these passwords, and nobody else. */
+/** Starts an upstream that takes these users with these passwords, and nobody else; anybody where there is none. */
 export type StartUpstream = (accounts: ReadonlyMap<string, string>) => Promise<CredentialedUpstream>;
 
 export const startProxyChain: StartUpstream = async (accounts) => {
   const proxy = await startUpstreamProxy(
-    (username, password) => accounts.has(username) && accounts.get(username) === password,
+    (username, password) => accounts.size === 0 || (accounts.has(username) && accounts.get(username) === password),
   );
   return {
     port: proxy.port,

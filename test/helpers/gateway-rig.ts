@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { Gateway } from '../../gateway/server.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import type { ClientRange, Entrance } from '../../src/core/entrance.ts';
 import { defaultLimits, type GatewayLimits } from '../../src/core/limits.ts';
 import { type Logger, silentLog } from '../../src/core/log.ts';
 import {
@@ -20,6 +21,7 @@ import {
 } from '../../src/core/model.ts';
 
 export const KEY = 'sp_live_00112233445566778899aabbccddeeff';
+export const KEY_ID = '018f8c20-0000-7000-8000-00000000000a' as ApiKeyId;
 export const WORKSPACE = '018f8c1e-7a2b-7c3d-9e4f-1a2b3c4d5e6f' as WorkspaceId;
 export const POOL = '018f8c21-2222-7c8c-8ddd-3d3d3d3d3d3d' as PoolId;
 export const STATIC = '018f8c20-1111-7aaa-8bbb-2c2c2c2c2c2c' as ProviderId;
@@ -30,6 +32,15 @@ export function sessionId(n: number): SessionId {
   return `018f8c22-0000-7000-8000-${n.toString(16).padStart(12, '0')}` as SessionId;
 }
 
+/** A listener on loopback for clients who send credentials in clear. */
+export const plainEntrance: Entrance = {
+  host: '127.0.0.1',
+  port: 0,
+  tls: null,
+  errorStatus: 'standard',
+  binding: null,
+};
+
 /** The pool `default`, open to everything. */
 export function poolState(fields: Partial<PoolState> = {}): PoolState {
   return { id: POOL, workspaceId: WORKSPACE, name: 'default', enabled: true, policy: OPEN_POLICY, ...fields };
@@ -38,6 +49,8 @@ export function poolState(fields: Partial<PoolState> = {}): PoolState {
 export interface GatewayRig {
   readonly gateway: Gateway;
   readonly port: number;
+  /** Of every entrance: the plain one, and those asked for. */
+  readonly ports: readonly number[];
   /** Value of Proxy-Authorization for this username (a selector). */
   authorization(username?: string): string;
   /** A whole request head with credentials: `line` is method and target, `lines` go behind the credential. */
@@ -53,14 +66,28 @@ export interface GatewayRig {
 }
 
 export async function startGatewayRig(
-  options: { limits?: Partial<GatewayLimits>; log?: Logger } = {},
+  options: {
+    limits?: Partial<GatewayLimits>;
+    log?: Logger;
+    clock?: Clock;
+    dnsServers?: readonly string[];
+    upstreamsAllowPrivate?: boolean;
+    upstreamAuthorities?: readonly string[];
+    /** Beside the plain one. */
+    entrances?: readonly Entrance[];
+    clientRanges?: readonly ClientRange[];
+  } = {},
 ): Promise<GatewayRig> {
   const gateway = await Gateway.create({
-    listen: [{ host: '127.0.0.1', port: 0 }],
+    entrances: [plainEntrance, ...(options.entrances ?? [])],
+    clientRanges: options.clientRanges ?? [],
     limits: { ...defaultLimits, ...options.limits },
     accessLog: options.log !== undefined,
+    dnsServers: options.dnsServers ?? null,
+    upstreamsAllowPrivate: options.upstreamsAllowPrivate ?? true,
+    upstreamAuthorities: options.upstreamAuthorities ?? [],
     log: options.log ?? silentLog,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
   });
   const provider = {
     workspaceId: WORKSPACE,
@@ -74,7 +101,7 @@ export async function startGatewayRig(
     {
       kind: 'key-put',
       key: {
-        id: '018f8c20-0000-7000-8000-00000000000a' as ApiKeyId,
+        id: KEY_ID,
         workspaceId: WORKSPACE,
         hash: createHash('sha256').update(KEY).digest('hex'),
         mayUseGateway: true,
@@ -85,11 +112,12 @@ export async function startGatewayRig(
     { kind: 'provider-put', provider: { id: STATIC, type: 'static', ...provider } },
     { kind: 'provider-put', provider: { id: LOCAL, type: 'local', ...provider } },
   ]);
-  const [url] = await gateway.listen();
+  const ports = (await gateway.listen()).map((url) => Number(new URL(url).port));
   const authorization = (username = 'default') => `Basic ${Buffer.from(`${username}:${KEY}`).toString('base64')}`;
   return {
     gateway,
-    port: Number(new URL(url!).port),
+    port: ports[0]!,
+    ports,
     authorization,
     head: (line, lines = [], username) =>
       [`${line} HTTP/1.1`, 'Host: a.test', `Proxy-Authorization: ${authorization(username)}`, ...lines, '', ''].join(

@@ -13,6 +13,7 @@ export function finishedRequest(workspaceId: WorkspaceId, over: Partial<Finished
     startedAtMs: Date.UTC(2026, 1, 3, 4, 5, 6, 789),
     clientAddress: '127.0.0.1:50000',
     keyId: randomUUID() as ApiKeyId,
+    identifiedBy: 'credentials',
     poolId: null,
     sessionId: null,
     accountName: null,

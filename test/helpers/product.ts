@@ -28,11 +28,14 @@ export class Product {
   controlUrl = '';
   gatewayPort = 0;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #before: string;
   #child: ChildProcess | null = null;
   #bootstrap: Bootstrap | null = null;
 
-  constructor(env: Readonly<Record<string, string>> = {}) {
+  /** `before`: what a shell does to itself before it becomes the product, such as `ulimit -n 256`. */
+  constructor(env: Readonly<Record<string, string>> = {}, before = ':') {
     this.#env = env;
+    this.#before = before;
   }
 
   get bootstrap(): Bootstrap {
@@ -47,7 +50,7 @@ export class Product {
   /** Starts it and waits for its ready line; answers the milliseconds that took. */
   async start(): Promise<number> {
     const startedAt = performance.now();
-    const child = spawn(process.execPath, [MAIN, 'serve'], {
+    const child = spawn('sh', ['-c', `${this.#before} && exec "$0" "$@"`, process.execPath, MAIN, 'serve'], {
       env: {
         PATH: process.env.PATH,
         SALLYPORT_DATA_DIR: this.dataDir,
@@ -76,6 +79,13 @@ export class Product {
       });
     });
     return performance.now() - startedAt;
+  }
+
+  /** Waits for it to end by itself; answers the exit code. */
+  async exited(): Promise<number | null> {
+    const child = this.#child!;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.exitCode;
   }
 
   /** Ends it as a supervisor would; answers the exit code. */

@@ -67,7 +67,7 @@ export async function tenant(store: Store) {
     ...{ id: newId(), workspaceId: workspace.id, poolId: pool.id, providerId: provider.id, token },
     ...{ scheme: 'http', host: '203.0.113.7', port: 8080, username: 'u', passwordSealed: Buffer.from([1, 2, 3]) },
     ...{ labels: { country: 'de' }, enabled: true, version: 1, createdAtMs: 1_000, updatedAtMs: 2_000 },
-    unusable: false,
+    ...{ unusable: false, tlsInsecure: false },
     ...over,
   });
   return { workspace, pool, provider, session };

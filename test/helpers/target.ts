@@ -21,7 +21,12 @@ export async function makeCertificate(): Promise<{ key: string; cert: string }> 
   return { key: made.private, cert: made.cert };
 }
 
-export async function startTarget(certificate: { key: string; cert: string } | null = null): Promise<Target> {
+/** Over https with a certificate. `host` is an address of loopback, `at` a port in place of any free one. */
+export async function startTarget(
+  certificate: { key: string; cert: string } | null = null,
+  host = '127.0.0.1',
+  at = 0,
+): Promise<Target> {
   const seen: string[] = [];
   const sockets = new Set<Socket>();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -34,11 +39,11 @@ export async function startTarget(certificate: { key: string; cert: string } | n
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(at, host, resolve));
   const { port } = server.address() as AddressInfo;
   return {
     port,
-    url: `${certificate === null ? 'http' : 'https'}://127.0.0.1:${port}`,
+    url: `${certificate === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     seen,
     close: () =>
       new Promise((resolve) => {

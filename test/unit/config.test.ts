@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { type Config, type ConfigInputs, loadConfig } from '../../src/config.ts';
 import { defaultLimits, GATEWAY_LIMITS } from '../../src/core/limits.ts';
@@ -40,7 +42,8 @@ describe('defaults', () => {
       dataDir: '/srv/data',
       databasePath: '/srv/data/sallyport.db',
       controlListen: { host: '127.0.0.1', port: 7070 },
-      gatewayListen: [{ host: '127.0.0.1', port: 3128 }],
+      entrances: [{ host: '127.0.0.1', port: 3128, tls: null, errorStatus: 'standard', binding: null }],
+      clientRanges: [],
       masterKey: { value: null, file: '/srv/data/master.key', previous: null },
       bootstrapKey: null,
       logLevel: 'info',
@@ -48,6 +51,9 @@ describe('defaults', () => {
       accessLog: true,
       drainGraceMs: 30_000,
       drainDelayMs: 0,
+      dnsServers: null,
+      upstreamsAllowPrivate: true,
+      upstreamAuthorities: [],
       rpcRate: 500,
       rpcBurst: 1_000,
       webshareApiUrl: 'https://proxy.webshare.io/api/v2/',
@@ -123,13 +129,13 @@ describe('sources', () => {
     const expected = [
       { host: '127.0.0.1', port: 1 },
       { host: '::1', port: 2 },
-    ];
-    expect(config({ argv: ['--gateway-listen', '127.0.0.1:1', '--gateway-listen', '[::1]:2'] }).gatewayListen).toEqual(
+    ].map((address) => ({ ...address, tls: null, errorStatus: 'standard', binding: null }));
+    expect(config({ argv: ['--gateway-listen', '127.0.0.1:1', '--gateway-listen', '[::1]:2'] }).entrances).toEqual(
       expected,
     );
-    expect(config({ env: { SALLYPORT_GATEWAY_LISTEN: '127.0.0.1:1, [::1]:2' } }).gatewayListen).toEqual(expected);
+    expect(config({ env: { SALLYPORT_GATEWAY_LISTEN: '127.0.0.1:1, [::1]:2' } }).entrances).toEqual(expected);
     const list = { '/srv/a.yaml': 'gatewayListen: ["127.0.0.1:1", "[::1]:2"]' };
-    expect(config({ files: list, argv: ['--config=a.yaml'] }).gatewayListen).toEqual(expected);
+    expect(config({ files: list, argv: ['--config=a.yaml'] }).entrances).toEqual(expected);
   });
 
   it('the first key comes from a file as well, trimmed', () => {
@@ -227,6 +233,42 @@ describe('values', () => {
   });
 });
 
+describe('addresses', () => {
+  it.each([
+    ['192.0.2.53', ['192.0.2.53']],
+    ['192.0.2.53:5353, 2001:db8::53', ['192.0.2.53:5353', '[2001:db8::53]']],
+    ['[2001:db8::53]:53,[::1]', ['[2001:db8::53]:53', '[::1]']],
+  ])('%s are DNS servers', (text, servers) => {
+    expect(config({ env: { SALLYPORT_DNS_SERVERS: text } }).dnsServers).toEqual(servers);
+  });
+
+  it.each([
+    'dns.test',
+    '192.0.2',
+    '192.0.2.53:0',
+    '192.0.2.53:65536',
+    '192.0.2.53:',
+    '[192.0.2.53]',
+    '::1:x',
+    'fe80::1%lo',
+    ',',
+  ])('%j is no DNS server', (text) => expect(problems({ env: { SALLYPORT_DNS_SERVERS: text } })).toHaveLength(1));
+
+  it('private upstreams are allowed while only this machine reaches the listeners, or when the operator says so', () => {
+    const allowed = (env: Record<string, string>) => config({ env }).upstreamsAllowPrivate;
+    const wide = { SALLYPORT_ALLOW_REMOTE: 'true' };
+    expect(allowed({ SALLYPORT_GATEWAY_LISTEN: '127.0.0.1:1,[::1]:2', SALLYPORT_CONTROL_LISTEN: 'localhost:3' })).toBe(
+      true,
+    );
+    expect(allowed({ ...wide, SALLYPORT_GATEWAY_LISTEN: '127.0.0.1:1,0.0.0.0:2' })).toBe(false);
+    expect(allowed({ ...wide, SALLYPORT_CONTROL_LISTEN: '192.0.2.1:3' })).toBe(false);
+    expect(allowed({ ...wide, SALLYPORT_GATEWAY_LISTEN: '0.0.0.0:2', SALLYPORT_UPSTREAMS_ALLOW_PRIVATE: 'true' })).toBe(
+      true,
+    );
+    expect(allowed({ SALLYPORT_UPSTREAMS_ALLOW_PRIVATE: 'false' })).toBe(false);
+  });
+});
+
 describe('safety', () => {
   it.each(['0.0.0.0:1', '[::]:1', '192.0.2.1:1', 'example.test:1', '127.1:1'])(
     '%s is refused until remote is allowed',
@@ -300,6 +342,32 @@ describe('safety', () => {
       SALLYPORT_MASTER_KEY_PREVIOUS_FILE: '/run/p',
     };
     expect(problems({ files, env })).toHaveLength(3);
+  });
+});
+
+describe('authorities for https upstreams', () => {
+  const AUTHORITY = new X509Certificate(rootCertificates[0]!).toString().trim();
+  const SECOND = new X509Certificate(rootCertificates[1]!).toString().trim();
+  const given = (text: string) => ({ argv: ['--upstream-ca-file=ca.pem'], files: { '/srv/ca.pem': text } });
+
+  it('are read from a file of PEM, with whatever stands around them', () => {
+    const text = `# ours\r\n${AUTHORITY}\n\nand one more\n${SECOND}`;
+    expect(config(given(text)).upstreamAuthorities).toEqual([AUTHORITY, SECOND]);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'],
+    ['what is called a certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
+    ['a good one and a broken one', `${AUTHORITY}\n-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n`],
+    ['half of one', AUTHORITY.slice(0, AUTHORITY.length / 2)],
+  ])('a file of %s is refused', (_, text) => {
+    expect(problems(given(text))).toEqual(['--upstream-ca-file: "ca.pem" does not hold certificates in PEM']);
+  });
+
+  it('a file that is not there is refused', () => {
+    const argv = ['--upstream-ca-file=none.pem'];
+    expect(problems({ argv })).toEqual(['--upstream-ca-file: "none.pem" cannot be read (ENOENT)']);
   });
 });
 

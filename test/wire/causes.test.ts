@@ -29,15 +29,13 @@ type Produce = (world: World) => Promise<(() => unknown) | undefined> | (() => u
 
 /** Rows that wait for a feature; each leaves this list with the change that brings it. */
 const NOT_YET: Partial<Record<Cause, string>> = {
-  body_too_large: 'request bodies have no size limit yet',
-  destination_denied: 'pools have no target policy yet',
   pool_unhealthy: 'there is no health yet',
   internal: 'for a fault of our own that is caught; none is known',
 };
 
 const LIMITS: Partial<GatewayLimits> = {
   headTimeoutMs: 100, bodyIdleMs: 100, connectTimeoutMs: 100, connectReplyTimeoutMs: 100, firstByteTimeoutMs: 200,
-  responseIdleMs: 100, maxConnectionsPerKey: 1, maxClientConnections: 2,
+  responseIdleMs: 100, maxConnectionsPerKey: 1, maxClientConnections: 2, maxBodyBytes: 1_000,
 }; // biome-ignore format: one table
 
 /** Sends a request head, and octets behind it. */
@@ -69,6 +67,7 @@ const PRODUCED: Partial<Record<Cause, Produce>> = {
     'GET http://a.test/',
     Array.from({ length: 101 }, () => 'X: y'),
   ),
+  body_too_large: ask('POST http://a.test/', ['Content-Length: 1001']),
   expect_unsupported: ask('POST http://a.test/', ['Content-Length: 2', 'Expect: y 100-continue']),
   version_unsupported: ({ client }) => void client.send('GET http://a.test/ HTTP/1.2\r\n\r\n'),
   method_unsupported: ask('BREW http://a.test/'),
@@ -81,6 +80,10 @@ const PRODUCED: Partial<Record<Cause, Produce>> = {
   pool_unknown: ({ rig, client }) => void client.send(rig.head('GET http://a.test/', [], 'nowhere')),
   pool_disabled: (world) => {
     world.rig.gateway.apply([{ kind: 'pool-put', pool: poolState({ enabled: false }) }]);
+    return get(world);
+  },
+  destination_denied: (world) => {
+    world.rig.putPool({ deny: ['a.test'] });
     return get(world);
   },
   loop_detected: (world) => {
@@ -101,9 +104,13 @@ const PRODUCED: Partial<Record<Cause, Produce>> = {
     world.rig.remove(1);
     return get(world);
   },
-  session_unavailable: (world) => {
-    world.rig.put(1, 1, { endpoint: { scheme: 'socks5', host: '127.0.0.1', port: 1 } });
-    return get(world);
+  session_unavailable: async (world) => {
+    // The upstream is silent, and its session goes meanwhile.
+    world.upstream.behave(() => undefined);
+    await connect(world);
+    await eventually('it is asked', () => world.upstream.received() !== '');
+    world.rig.remove(1);
+    return undefined;
   },
   upstream_dns: (world) => {
     world.rig.put(1, 1, { endpoint: { scheme: 'http', host: `${'l'.repeat(64)}.invalid`, port: 1 } });

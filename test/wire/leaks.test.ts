@@ -34,7 +34,11 @@ function descriptors(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP')).length;
 }
 
-const NOTHING = { clientConnections: 0, inFlight: 0, placed: 0, tunnels: 0, idleUpstreams: 0, deadlines: 0 };
+const NO_SLOTS = { connections: 0, turnedAway: 0, sockets: 0, requests: 0, tunnels: 0, dials: 0, members: 0 };
+const NOTHING = {
+  ...{ clientConnections: 0, inFlight: 0, placed: 0, tunnels: 0, idleUpstreams: 0, deadlines: 0 },
+  slots: NO_SLOTS,
+};
 
 test('2,000 tunnels, opened, held and closed in every way', { timeout: 60_000 }, async () => {
   const before = descriptors();

@@ -3,9 +3,13 @@
  * embedded exit, which serves nobody else and never leads back to ourselves.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AddressGuard } from '../../gateway/address-guard.ts';
+import { Deadlines } from '../../gateway/deadlines.ts';
 import { LocalExitServer } from '../../gateway/exits/local-exit.ts';
+import { NameResolver } from '../../gateway/name-resolver.ts';
 import { OwnAddresses } from '../../gateway/own-addresses.ts';
-import { type GatewayRig, LOCAL, sessionId, startGatewayRig } from '../helpers/gateway-rig.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { type GatewayRig, LOCAL, POOL, sessionId, startGatewayRig } from '../helpers/gateway-rig.ts';
 import { converse, RawClient, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
 
 let rig: GatewayRig;
@@ -74,11 +78,23 @@ describe('the gateway itself is no target', () => {
 
 describe('the exit', () => {
   let exit: LocalExitServer;
-  const own = new OwnAddresses();
+  let own: OwnAddresses;
+  let resolver: NameResolver;
   beforeEach(async () => {
-    exit = await LocalExitServer.start(own);
+    const options = {
+      clock: systemClock,
+      deadlines: new Deadlines(),
+      dnsTimeoutMs: 1_000,
+      dnsServers: ['127.0.0.1:9'],
+    };
+    resolver = new NameResolver(options);
+    own = new OwnAddresses((host) => resolver.known(host));
+    exit = await LocalExitServer.start(new AddressGuard(resolver, own, true), () => false);
   });
-  afterEach(() => exit.close());
+  afterEach(async () => {
+    await exit.close();
+    resolver.close();
+  });
 
   test.each([
     ['no credential', ''],
@@ -98,12 +114,12 @@ describe('the exit', () => {
     async (host) => {
       own.guard(target.port);
       const authority = `${host}:${target.port}`;
-      const credential = exit.authorizationFor(sessionId(1), null);
+      const credential = exit.authorizationFor(sessionId(1), null, POOL);
       const client = await converse(
         exit.port,
         `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nProxy-Authorization: ${credential}\r\n\r\n`,
       );
-      expect(client.text).toMatch(/^HTTP\/1\.1 (?:403|5\d\d) /);
+      expect(client.text).toMatch(/^HTTP\/1\.1 508 /);
       expect(target.connections).toHaveLength(0);
     },
   );

@@ -64,6 +64,7 @@ describe('records', () => {
       startedAtMs: expect.any(Number),
       clientAddress: `127.0.0.1:${client.socket.localPort}`,
       keyId: '018f8c20-0000-7000-8000-00000000000a',
+      identifiedBy: 'credentials',
       poolId: POOL,
       sessionId: sessionId(1),
       accountName: null,
@@ -236,9 +237,9 @@ describe('explanations', () => {
     rig.put(1, rig.port);
     expect(explain('default').cause).toBe('loop_detected');
     expect((await really('default', 'a.test:443')).cause).toBe('loop_detected');
-    rig.put(1, 0, { endpoint: { scheme: 'socks5', host: '127.0.0.1', port: upstream.port } });
-    expect(explain('default')).toMatchObject({ cause: 'session_unavailable', sessionId: null });
-    expect((await really('default', 'a.test:443')).cause).toBe('session_unavailable');
+    rig.put(1, 0, { endpoint: { scheme: 'socks5', host: '127.0.0.1', port: rig.port } });
+    expect(explain('default')).toMatchObject({ cause: 'loop_detected', sessionId: null });
+    expect((await really('default', 'a.test:443')).cause).toBe('loop_detected');
     rig.remove(1);
     expect(explain('default')).toMatchObject({ poolId: POOL, cause: 'pool_empty', reason: 'pool_empty', eligibleCount: 0, exclusions: [] });
     expect((await really('default', 'a.test:443')).cause).toBe('pool_empty');

@@ -136,7 +136,8 @@ describe('requests that fail', () => {
     await ask(client, 'GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n', 'required.\n');
     await ask(client, rig.head('GET http://a.test/', [], 'nosuchpool'), 'name.\n');
     expect(await booked()).toBeUndefined();
-    expect(log.lines.map(({ fields }) => fields.cause)).toEqual(['auth_required', 'pool_unknown']);
+    const requests = log.lines.filter(({ message }) => message === 'request');
+    expect(requests.map(({ fields }) => fields.cause)).toEqual(['auth_required', 'pool_unknown']);
     client.close();
   });
 
@@ -169,9 +170,9 @@ describe('requests that fail', () => {
   });
 
   test('a session that this gateway does not dial has the refusal on its account', async () => {
-    rig.put(1, 0, { endpoint: { scheme: 'socks5', host: '127.0.0.1', port: upstream.port } });
+    rig.put(1, 0, { endpoint: { scheme: 'socks5', host: '127.0.0.1', port: rig.port } });
     const client = await RawClient.connect(rig.port);
-    await ask(client, rig.head('GET http://a.test/'), 'serve.\n');
+    await ask(client, rig.head('GET http://a.test/'), 'gateway.\n');
     expect(await booked()).toEqual({ requestCount: 1, errorCount: 1, bytesOut: 0, bytesIn: client.text.length });
     client.close();
   });

@@ -11,6 +11,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type {
+  ApiKeyId,
   ApiKeyState,
   AssignmentState,
   Change,
@@ -89,6 +90,7 @@ export class Directory {
   onScopeRetired: (scope: RetiredScope) => void = () => {};
 
   readonly #keys = new Map<string, ApiKeyState>();
+  readonly #keysById = new Map<ApiKeyId, ApiKeyState>();
   readonly #pools = new Map<PoolId, Pool>();
   readonly #names = new Map<WorkspaceId, Map<string, Pool>>();
   readonly #providers = new Map<ProviderId, Provider>();
@@ -109,10 +111,10 @@ export class Directory {
   apply(change: Change): void {
     switch (change.kind) {
       case 'key-put':
-        this.#keys.set(change.key.hash, change.key);
+        this.#putKey(change.key);
         break;
       case 'key-gone':
-        this.#keys.delete(change.hash);
+        this.#dropKey(change.hash);
         break;
       case 'pool-put':
         this.#putPool(change.pool);
@@ -157,6 +159,11 @@ export class Directory {
   /** The key with this SHA-256 (64 lower-case hex characters). */
   findKey(hash: string): ApiKeyState | undefined {
     return this.#keys.get(hash);
+  }
+
+  /** The key with this id. */
+  findKeyById(id: ApiKeyId): ApiKeyState | undefined {
+    return this.#keysById.get(id);
   }
 
   /** A workspace's pool by name, enabled or not. */
@@ -230,6 +237,18 @@ export class Directory {
       if (pool === undefined || member === undefined || expiresAtMs <= now) continue;
       this.#sticky.restore(pool.stickyHash(pool.keyHash(key)), pool, key, member, expiresAtMs - now);
     }
+  }
+
+  #putKey(key: ApiKeyState): void {
+    this.#keys.set(key.hash, key);
+    this.#keysById.set(key.id, key);
+  }
+
+  #dropKey(hash: string): void {
+    const key = this.#keys.get(hash);
+    if (key === undefined) return;
+    this.#keys.delete(hash);
+    if (this.#keysById.get(key.id) === key) this.#keysById.delete(key.id);
   }
 
   #putPool(state: PoolState): void {

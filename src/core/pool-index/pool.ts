@@ -9,6 +9,7 @@
  * have eligible members, and `size` is the sum of those members.
  */
 import type { PoolState, ProviderId, Route, SessionId, SessionState } from '../model.ts';
+import { compileTargetPolicy, type TargetPolicy } from '../target-policy.ts';
 import type { PoolAssignments } from './assignments.ts';
 import type { Provider } from './group.ts';
 import { Group } from './group.ts';
@@ -33,6 +34,8 @@ export interface PoolSurroundings {
 
 export class Pool {
   state: PoolState;
+  /** What its policies say of targets; null where they say nothing. */
+  targets: TargetPolicy | null;
   /** Sessions that can serve, whether or not the pool itself is enabled. */
   size = 0;
   /** Live sessions in all. */
@@ -58,6 +61,7 @@ export class Pool {
 
   constructor(state: PoolState, surroundings: PoolSurroundings) {
     this.state = state;
+    this.targets = compileTargetPolicy(state.policy);
     this.sticky = surroundings.sticky;
     this.localExit = surroundings.localExit;
     this.#hashKey = surroundings.hashKey;
@@ -69,6 +73,7 @@ export class Pool {
   update(state: PoolState): void {
     if (this.state.enabled && !state.enabled) for (const group of this.#groups.values()) group.expire();
     this.state = state;
+    this.targets = compileTargetPolicy(state.policy);
   }
 
   /** The next member in turn. `size` must not be zero. */

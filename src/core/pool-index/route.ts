@@ -22,7 +22,7 @@ export interface LocalExit {
   readonly host: string;
   readonly port: number;
   /** The whole `Proxy-Authorization` value for one session; `localAddress` null lets the system choose. */
-  authorizationFor(sessionId: SessionId, localAddress: string | null): string;
+  authorizationFor(sessionId: SessionId, localAddress: string | null, poolId: PoolId): string;
 }
 
 /** A credential as text. */
@@ -60,9 +60,14 @@ export function compileProviderRoute(
   }
   if (provider.type !== 'local' || localExit === null) return null;
   const { host, port } = localExit;
-  const authorization = localExit.authorizationFor(seed.id, seed.localAddress);
+  const authorization = localExit.authorizationFor(seed.id, seed.localAddress, seed.poolId);
   // The embedded exit speaks CONNECT only.
   return { ...route(seed, provider, { scheme: 'http', host, port }, null), authorization, tunnelled: true };
+}
+
+/** Whether a route is that of a LOCAL session: of all that is tunnelled, the embedded exit alone is spoken to in http. */
+export function leadsToExit(route: Route): boolean {
+  return route.tunnelled && route.scheme === 'http';
 }
 
 /** Whether two routes lead to the same place with the same credentials. */

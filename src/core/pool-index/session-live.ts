@@ -16,6 +16,10 @@ const NEWEST = 0.2;
 export class SessionLive {
   /** Requests and tunnels under way. */
   inflight = 0;
+  /** Those of them that are tunnels. */
+  tunnels = 0;
+  /** Connections to its upstream that are being opened. */
+  dials = 0;
   /** How its last failed request ended. */
   lastCause: Cause | null = null;
   /** Octets, of what is under way as last booked. */

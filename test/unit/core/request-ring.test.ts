@@ -16,6 +16,7 @@ function record(sequence: number, over: Partial<FinishedRequest> = {}): Finished
     startedAtMs: 0,
     clientAddress: '127.0.0.1:1',
     keyId: 'k' as ApiKeyId,
+    identifiedBy: 'credentials',
     poolId: 'pool' as PoolId,
     sessionId: 'session' as SessionId,
     accountName: null,

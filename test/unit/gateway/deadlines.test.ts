@@ -96,3 +96,24 @@ describe('a wheel', () => {
     wheel.close();
   });
 });
+
+test('what is to come sooner comes sooner, and puts nothing off', () => {
+  const wheel = new Deadlines();
+  const fired: number[] = [];
+  const start = Date.now();
+  const entry = new Deadline(wheel, () => fired.push(Date.now() - start));
+  entry.arm(60_000);
+  entry.armSooner(1_000);
+  for (let i = 0; i < 12; i++) {
+    vi.advanceTimersByTime(TICK);
+    // Again and again: the first one stands.
+    if (fired.length === 0) entry.armSooner(1_000);
+  }
+  expect(fired).toHaveLength(1);
+  expect(fired[0]).toBeGreaterThanOrEqual(1_000);
+  expect(fired[0]).toBeLessThanOrEqual(1_000 + 2 * TICK);
+  entry.armSooner(500);
+  vi.advanceTimersByTime(700);
+  expect(fired).toHaveLength(2);
+  wheel.close();
+});

@@ -97,7 +97,16 @@ describe('a TLS socket', () => {
     expect(await seen).toBe('ECONNRESET');
   });
 
-  test('that has said its farewell closes at once', async () => {
+  test('whose farewell is out is reset too', async () => {
+    const { ours, carrier, theirs } = await secured();
+    await new Promise<void>((resolve) => ours.end(resolve));
+    const errors = closed(ours);
+    resetTls(ours, carrier);
+    expect(await errors).toEqual([]);
+    expect(await failureOf(theirs)).toMatch(/^(?:ECONNRESET|EPIPE)$/);
+  });
+
+  test('that is saying its farewell closes at once', async () => {
     const { ours, carrier } = await secured();
     ours.end();
     const errors = closed(ours);

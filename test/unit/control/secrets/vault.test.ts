@@ -36,7 +36,7 @@ describe('the vault', () => {
   test('opens what it sealed, again after a restart, and nowhere else', async () => {
     const { store, vault, masterKey, mine, theirs } = await sealedStore();
     const sealer = await vault.forWorkspace(store.db, mine.workspace.id);
-    const place = { sessionId: newId<never>(), endpoint, serial: 1 };
+    const place = { sessionId: newId<never>(), endpoint, tlsInsecure: false, serial: 1 };
     const blob = sealer.sealSessionPassword(place, new Secret('hunter2'));
     const restarted = await openVault(store.db, { masterKey, clock: systemClock });
     const again = await restarted.forWorkspace(store.db, mine.workspace.id);
@@ -118,7 +118,7 @@ describe('the vault', () => {
   test('seals with the newest key from its commit on, and opens what the older ones sealed', async () => {
     const { store, vault, mine } = await sealedStore();
     const { id } = mine.workspace;
-    const place = { sessionId: newId<never>(), endpoint, serial: 1 };
+    const place = { sessionId: newId<never>(), endpoint, tlsInsecure: false, serial: 1 };
     const old = (await vault.forWorkspace(store.db, id)).sealSessionPassword(place, new Secret('hunter2'));
     expect(await store.write((tx) => vault.addWorkspaceKey(tx, id, 1))).toBe(2);
     vault.forget(id);
@@ -146,7 +146,10 @@ describe('the vault', () => {
       const password = new Secret(`CANARY-${n}`);
       return {
         ...record,
-        passwordSealed: sealer.sealSessionPassword({ sessionId: record.id, endpoint, serial: 1 }, password),
+        passwordSealed: sealer.sealSessionPassword(
+          { sessionId: record.id, endpoint, tlsInsecure: false, serial: 1 },
+          password,
+        ),
       };
     });
     await store.write((tx) => insertSessions(tx, records, noPause));

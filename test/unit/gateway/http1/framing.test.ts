@@ -77,15 +77,25 @@ describe('chunked', () => {
     expect(seen[0]).toBe(input);
   });
 
-  test.each([16_384, 16_385])('%i octets of extensions in a body: the bound is exact', (n) => {
-    // The semicolon is not counted, only what is behind it.
-    const { events } = readInPieces(
-      new BodyReader('chunked'),
-      Buffer.from(`1;${'e'.repeat(n)}\r\nx\r\n0\r\n\r\n`),
-      [100],
-    );
-    expect(events.at(-1)).toBe(n === 16_384 ? 'done' : 'malformed');
+  test.each([
+    ['an extension', (n: number) => `1;${'e'.repeat(n - 1)}\r\nx\r\n0\r\n\r\n`],
+    ['many extensions', (n: number) => `${'1;\r\nx\r\n'.repeat(n - 9)}1;12345678\r\nx\r\n0\r\n\r\n`],
+    ['a trailer', (n: number) => `0\r\nT:${'e'.repeat(n - 2)}\r\n\r\n`],
+    ['many trailers', (n: number) => `0\r\n${'T:\r\n'.repeat(n / 2)}\r\n`],
+  ])('octets of %s: the bound is exact', (_, bodyOf) => {
+    for (const n of [16_382, 16_384, 16_386]) {
+      const { events } = readInPieces(new BodyReader('chunked'), Buffer.from(bodyOf(n)), [100]);
+      expect(events.at(-1), `${n}`).toBe(n <= 16_384 ? 'done' : 'malformed');
+    }
   });
+
+  test.each(['X', 'X Y: z', ' X: y', ': y', 'X : y', '\xe9: y', 'GET /x HTTP/1.1'])(
+    'trailer %j is no field line',
+    (line) => {
+      const octets = Buffer.from(`0\r\n${line}\r\n\r\n`, 'latin1');
+      expect(readInPieces(new BodyReader('chunked'), octets, [3]).events.at(-1)).toBe('malformed');
+    },
+  );
 });
 
 describe('a length', () => {

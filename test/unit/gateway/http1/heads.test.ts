@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseFields } from '../../../../gateway/http1/fields.ts';
-import { hasBareLineEnd, isFieldValue, isToken, trimOws } from '../../../../gateway/http1/octets.ts';
+import { hasStrayOctet, isFieldValue, isToken, trimOws } from '../../../../gateway/http1/octets.ts';
 import { parseReplyHead } from '../../../../gateway/http1/reply-head.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from '../../../../gateway/http1/request-head.ts';
 import { forwardedHead } from '../../../../gateway/http1/write-head.ts';
@@ -145,8 +145,12 @@ describe('octets', () => {
     ['a\rb', true],
     ['a\r\rb', true],
     ['\r\n\n', true],
-  ])('%j has a bare line end: %s', (text, bare) => {
-    expect(hasBareLineEnd(Buffer.from(text), 0)).toBe(bare);
+    ['a\tb \xff', false],
+    ['a\0', true],
+    ['\x7f\r\n', true],
+    ['a\r\n\x1b', true],
+  ])('%j has an octet that stands nowhere in a head: %s', (text, stray) => {
+    expect(hasStrayOctet(Buffer.from(text, 'latin1'), 0)).toBe(stray);
   });
 
   test('classes hold exactly what RFC 9110 section 5 says', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseSelector } from '../../../gateway/selector.ts';
+import { parseSelector } from '../../../src/core/selector.ts';
 
 describe('usernames', () => {
   test.each([

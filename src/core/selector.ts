@@ -6,7 +6,7 @@
  * dashes. Whatever is not understood is refused, never ignored.
  */
 
-import { ownCopy } from './http1/octets.ts';
+import { ownCopy } from './own-copy.ts';
 
 export interface Selector {
   /** Pool name; `default` when the client named none. */
@@ -62,14 +62,27 @@ function parseHeader(header: string): Map<string, string> | null {
   for (const part of header.split(';')) {
     const equals = part.indexOf('=');
     if (equals === -1) return null;
-    const key = part.slice(0, equals).trim().toLowerCase();
-    const value = part.slice(equals + 1).trim();
+    const key = trimBlanks(part.slice(0, equals)).toLowerCase();
+    const value = trimBlanks(part.slice(equals + 1));
     if (key === 'pool') {
       if (values.has('pool') || !POOL_NAME.test(value)) return null;
       values.set('pool', value);
     } else if (!put(values, key, value)) return null;
   }
   return values;
+}
+
+/** Blanks and tabs only: `trim` takes off what is no white space in a header. */
+function trimBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start]!)) start++;
+  while (end > start && isBlank(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string): boolean {
+  return character === ' ' || character === '\t';
 }
 
 function put(values: Map<string, string>, key: string, raw: string): boolean {
