@@ -124,6 +124,22 @@ export const apiUrl: ValueType<string> = {
   parse: parseApiUrl,
 };
 
+/** Entries of a list; none of these needs more, and reading an address is not free. */
+const MAX_LIST = 256;
+
+/** The entries of a comma-separated list; undefined as soon as one is none. */
+function parseList<T>(text: string, parse: (entry: string) => T | undefined): T[] | undefined {
+  const entries = text.split(',', MAX_LIST + 1);
+  if (entries.length > MAX_LIST) return undefined;
+  const list: T[] = [];
+  for (const entry of entries) {
+    const value = parse(entry.trim());
+    if (value === undefined) return undefined;
+    list.push(value);
+  }
+  return list;
+}
+
 function parseListen(text: string): ListenAddress | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/.exec(text);
   if (!match) return undefined;
@@ -142,11 +158,8 @@ export const listen: ValueType<ListenAddress> = {
 
 /** One or more `host:port`, comma-separated. */
 export const listenList: ValueType<readonly ListenAddress[]> = {
-  phrase: 'a comma-separated list of addresses and ports, such as 127.0.0.1:3128,[::1]:3128',
-  parse: (text) => {
-    const addresses = text.split(',').map((part) => parseListen(part.trim()));
-    return addresses.includes(undefined) ? undefined : (addresses as ListenAddress[]);
-  },
+  phrase: 'a comma-separated list of at most 256 addresses and ports, such as 127.0.0.1:3128,[::1]:3128',
+  parse: (text) => parseList(text, parseListen),
 };
 
 function parseDnsServer(text: string): string | undefined {
@@ -162,11 +175,9 @@ function parseDnsServer(text: string): string | undefined {
 
 /** One or more addresses of DNS servers, with a port or without, comma-separated; answered as `node:dns` takes them. */
 export const dnsServerList: ValueType<readonly string[]> = {
-  phrase: 'a comma-separated list of addresses with or without a port, such as 192.0.2.53,[2001:db8::53]:5353',
-  parse: (text) => {
-    const servers = text.split(',').map((part) => parseDnsServer(part.trim()));
-    return servers.includes(undefined) ? undefined : (servers as string[]);
-  },
+  phrase:
+    'a comma-separated list of at most 256 addresses with or without a port, such as 192.0.2.53,[2001:db8::53]:5353',
+  parse: (text) => parseList(text, parseDnsServer),
 };
 
 function parseNetwork(text: string): string | undefined {
@@ -184,11 +195,9 @@ export const network: ValueType<string> = {
 
 /** One or more networks, comma-separated, each in its one spelling. */
 export const networkList: ValueType<readonly string[]> = {
-  phrase: 'a list of addresses and networks without bits behind their prefix, such as 10.1.0.0/16 or fd00::/8',
-  parse: (text) => {
-    const networks = text.split(',').map((part) => parseNetwork(part.trim()));
-    return networks.includes(undefined) ? undefined : (networks as string[]);
-  },
+  phrase:
+    'a list of at most 256 addresses and networks without bits behind their prefix, such as 10.1.0.0/16 or fd00::/8',
+  parse: (text) => parseList(text, parseNetwork),
 };
 
 /** The id of an API key: a UUID, as logs have it, or base64, as JSON has it. */

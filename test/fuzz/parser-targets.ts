@@ -20,6 +20,7 @@ import {
   checkAddress,
   checkCredentials,
   checkDestination,
+  checkNetworks,
   checkSelector,
   checkSettings,
   checkTarget,
@@ -204,6 +205,11 @@ export const PARSERS: Readonly<Record<string, ParserTarget>> = {
     ],
     words: ['{', '}', '[', ']', '|', '{token}', '[{city}]', '{0,5}', '-', '{password}', '[|]'],
     check: checkTemplate,
+  },
+  networks: {
+    seeds: ['10.0.0.0/8, fd00::/8', '::1', '::ffff:10.0.0.0/104,192.0.2.1', '0.0.0.0/0'],
+    words: [',', '::,', '/', '/0', '/129', '::ffff:', '1.2.3.4', '%lo', '[', ' '],
+    check: checkNetworks,
   },
   settings: {
     seeds: [

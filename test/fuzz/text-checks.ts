@@ -122,10 +122,16 @@ const SETTINGS = [
   settings.count(0, 1e6),
   settings.apiUrl,
   settings.dnsServerList,
-  settings.networkList,
   settings.apiKeyId,
   settings.selectorText,
 ];
+
+export function checkNetworks(octets: Buffer, random: Random): string | null {
+  const networks = settings.networkList.parse(textOf(octets, random)) ?? [];
+  return same(settings.networkList.parse(networks.join()) ?? [], networks)
+    ? null
+    : 'reads other networks than it wrote';
+}
 
 export function checkSettings(octets: Buffer, random: Random): string | null {
   const text = textOf(octets, random);

@@ -13,7 +13,8 @@ import { eventually, RawClient, turns } from '../helpers/wire.ts';
 
 /** STALL_LOOK_MS, two ticks of the wheel, and what a busy machine adds. */
 const SOON_MS = 2_500;
-const BODY = Buffer.alloc(24 << 20, 'x');
+/** More than what the kernels of two connections hold, which is some tens of MiB where they are let. */
+const BODY = Buffer.alloc(96 << 20, 'x');
 
 let rig: GatewayRig;
 let upstream: Server;

@@ -141,7 +141,7 @@ const NGINX: Server = {
  * proxy; these ask for the root instead.
  */
 function asksForRoot(meaning: Meaning): Meaning {
-  const bare = meaning.method === 'OPTIONS' && /^[^:]*:\/\/[^/?]*$/.test(meaning.target);
+  const bare = meaning.method === 'OPTIONS' && /^http:\/\/[^/?]*$/.test(meaning.target);
   return bare ? { ...meaning, target: `${meaning.target}/` } : meaning;
 }
 
@@ -227,7 +227,7 @@ const SQUID: Server = {
     {
       reason: 'answers an OPTIONS that may go no further itself',
       met: ({ method, fields }) =>
-        method === 'OPTIONS' && valuesOf(fields, 'max-forwards').some((value) => !/[1-9]/.test(value)),
+        method === 'OPTIONS' && valuesOf(fields, 'max-forwards').some((value) => !/^0*[1-9]/.test(value)),
     },
     { reason: 'takes no URL of 8 KiB', met: ({ target }) => target.length > 8_000 },
   ],
