@@ -4,8 +4,9 @@
  * with names (values are `config.ts`'s matter). No message ever quotes the
  * value of a setting.
  */
+import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml';
+import type { YAMLMap } from 'yaml';
 import { ALL_SETTINGS, environmentName, FILE_LISTS, type FileListName, flagName } from './settings.ts';
 
 /** A setting's text, and where it was written, as a person would say it. */
@@ -39,6 +40,11 @@ const LISTS = ['gatewayListen', 'gatewayTlsListen'];
 const OTHER_ENVIRONMENT = ['SALLYPORT_CONFIG', 'SALLYPORT_URL', 'SALLYPORT_API_KEY'];
 /** What Kubernetes puts into every pod of a namespace with a service called `sallyport`. */
 const KUBERNETES_LINK = /^SALLYPORT_(?:SERVICE|PORT)(?:_|$)/;
+
+/** Loaded when there is a file to read: most starts have none, and it would be a tenth of the memory at rest. */
+function yaml(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml') as typeof import('yaml');
+}
 
 /** Reads `--name value`, `--name=value` and `--name` / `--no-name` for a switch; `--config` is the caller's. */
 export function readFlags(argv: readonly string[]): Source & { readonly configFile: string | null } {
@@ -105,6 +111,7 @@ export function readFileText(file: string, source: string): FileSource {
   const given = new Map<string, Given>();
   const lists = new Map<FileListName, readonly FileRow[]>();
   const problems: string[] = [];
+  const { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   // Pretty errors quote the line, which may hold a secret.
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
@@ -138,6 +145,7 @@ export function readFileText(file: string, source: string): FileSource {
 }
 
 function readRow(list: FileListName, row: YAMLMap, originOf: (node: unknown) => string, problems: string[]): FileRow {
+  const { isScalar } = yaml();
   const fields = new Map<string, Given>();
   const known = Object.keys(FILE_LISTS[list].fields);
   for (const { key, value } of row.items) {
@@ -157,6 +165,7 @@ function isListName(name: string): name is FileListName {
 
 /** The text of a plain value, or of a list of such with commas in between; null for anything else. */
 function plainText(node: unknown, mayBeList: boolean): string | null {
+  const { isScalar, isSeq } = yaml();
   const parts = mayBeList && isSeq(node) ? node.items : [node];
   const texts = parts.map((part) => (isScalar(part) && part.value !== null ? String(part.source ?? part.value) : null));
   return texts.length === 0 || texts.includes(null) ? null : texts.join(',');

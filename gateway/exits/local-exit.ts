@@ -9,11 +9,15 @@
  * request reaches it inside a tunnel too). Targets are looked up and checked here,
  * as every address that this machine dials; a refusal of ours has the status of its
  * cause, which `connect-reply.ts` turns back into that cause.
+ *
+ * Until somebody comes there is a listening socket and no more: proxy-chain, and what
+ * it brings, is a fifth of this process's memory at rest, and many never use an exit.
  */
 import { randomBytes } from 'node:crypto';
 import type { LookupAddress } from 'node:dns';
-import { isIPv6, type LookupFunction } from 'node:net';
-import { RequestError, Server } from 'proxy-chain';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, isIPv6, type LookupFunction, type Server, type Socket } from 'node:net';
+import type { PrepareRequestFunction, Server as ProxyServer, RequestError } from 'proxy-chain';
 import { CAUSES, type Cause } from '../../src/core/cause.ts';
 import type { PoolId, SessionId } from '../../src/core/model.ts';
 import type { LocalExit } from '../../src/core/pool-index/route.ts';
@@ -23,43 +27,38 @@ import type { Address, Resolved } from '../name-resolver.ts';
 /** Whether a pool's policy denies an address that the name of a target resolved to. */
 export type DeniesAddress = (poolId: PoolId, address: string, port: number) => boolean;
 
+type ProxyChain = typeof import('proxy-chain');
+
 const SEPARATOR = '~';
+/** Whoever comes in must have said what for within this. */
+const HEAD_TIMEOUT_MS = 10_000;
 
 export class LocalExitServer implements LocalExit {
   readonly host = '127.0.0.1';
-  readonly #server: Server;
+  readonly port: number;
+  readonly #listener: Server;
   readonly #secret: string;
+  readonly #guard: AddressGuard;
+  readonly #denies: DeniesAddress;
+  /** From the first connection on. */
+  #proxy: Promise<ProxyServer> | null = null;
+  /** Those that wait for it. */
+  readonly #waiting = new Set<Socket>();
 
-  private constructor(server: Server, secret: string) {
-    this.#server = server;
-    this.#secret = secret;
-  }
-
-  get port(): number {
-    return this.#server.port;
+  private constructor(listener: Server, guard: AddressGuard, denies: DeniesAddress) {
+    this.#listener = listener;
+    this.#guard = guard;
+    this.#denies = denies;
+    this.#secret = randomBytes(24).toString('hex');
+    this.port = (listener.address() as AddressInfo).port;
+    listener.on('connection', (socket) => void this.#accept(socket));
   }
 
   /** Starts the exit on a free loopback port; the caller makes that port out of bounds. */
   static async start(guard: AddressGuard, denies: DeniesAddress): Promise<LocalExitServer> {
-    const secret = randomBytes(24).toString('hex');
-    const server = new Server({
-      host: '127.0.0.1',
-      port: 0,
-      prepareRequestFunction: async ({ request, username, password, hostname, port, isHttp }) => {
-        if (password !== secret) return { requestAuthentication: true };
-        if (isHttp) throw new RequestError('CONNECT only', 405);
-        const [, poolId = '', localAddress = ''] = username.split(SEPARATOR);
-        const found = await addressesOf(guard, hostname.replace(/^\[|\]$/g, ''), port);
-        // Nobody would ever close what is dialled for a connection that went while its target was looked up.
-        if (request.socket.destroyed) throw new RequestError('Gone', 500);
-        if (found.some(({ address }) => denies(poolId as PoolId, address, port))) {
-          throw refusal('destination_denied');
-        }
-        return { dnsLookup: alreadyFound(found), ...(localAddress === '' ? {} : leavingFrom(localAddress, found)) };
-      },
-    });
-    await server.listen();
-    return new LocalExitServer(server, secret);
+    const listener = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    return new LocalExitServer(listener, guard, denies);
   }
 
   authorizationFor(sessionId: SessionId, localAddress: string | null, poolId: PoolId): string {
@@ -68,27 +67,61 @@ export class LocalExitServer implements LocalExit {
   }
 
   async close(): Promise<void> {
-    await this.#server.close(true);
+    const closed = new Promise((resolve) => this.#listener.close(resolve));
+    for (const socket of this.#waiting) socket.destroy();
+    (await this.#proxy)?.closeConnections();
+    await closed;
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    const drop = () => void socket.destroy();
+    socket.on('error', drop).setTimeout(HEAD_TIMEOUT_MS, drop);
+    this.#waiting.add(socket);
+    this.#proxy ??= this.#startProxy();
+    const proxy = await this.#proxy;
+    this.#waiting.delete(socket);
+    if (socket.destroyed) return;
+    socket.off('error', drop);
+    // As Node documents it: a connection that comes from elsewhere is given to an HTTP server by this event.
+    proxy.server.emit('connection', socket);
+  }
+
+  async #startProxy(): Promise<ProxyServer> {
+    const chain = await import('proxy-chain');
+    return new chain.Server({ host: this.host, port: this.port, prepareRequestFunction: this.#prepare(chain) });
+  }
+
+  /** Who may go where, and how: asked for each request. */
+  #prepare(chain: ProxyChain): PrepareRequestFunction {
+    return async ({ request, username, password, hostname, port, isHttp }) => {
+      request.socket.setTimeout(0);
+      if (password !== this.#secret) return { requestAuthentication: true };
+      if (isHttp) throw new chain.RequestError('CONNECT only', 405);
+      const [, poolId = '', localAddress = ''] = username.split(SEPARATOR);
+      const found = await addressesOf(this.#guard, hostname.replace(/^\[|\]$/g, ''), port);
+      // Nobody would ever close what is dialled for a connection that went while its target was looked up.
+      if (request.socket.destroyed) throw new chain.RequestError('Gone', 500);
+      if (typeof found === 'string') throw refusal(chain, found);
+      if (found.some(({ address }) => this.#denies(poolId as PoolId, address, port))) {
+        throw refusal(chain, 'destination_denied');
+      }
+      if (localAddress === '') return { dnsLookup: alreadyFound(found) };
+      const ipFamily = isIPv6(localAddress) ? 6 : 4;
+      if (!found.some(({ family }) => family === ipFamily)) throw refusal(chain, 'target_unreachable');
+      return { dnsLookup: alreadyFound(found), localAddress, ipFamily };
+    };
   }
 }
 
-/** The addresses of a target; throws the answer to the CONNECT where it may not, or cannot, be dialled. */
-async function addressesOf(guard: AddressGuard, host: string, port: number): Promise<readonly Address[]> {
-  const found = await new Promise<Resolved>((resolve) => guard.lookup(host, port, resolve));
-  if (typeof found === 'string') throw refusal(found);
-  return found;
+/** The addresses of a target, or why it may not, or cannot, be dialled. */
+function addressesOf(guard: AddressGuard, host: string, port: number): Promise<Resolved> {
+  return new Promise((resolve) => guard.lookup(host, port, resolve));
 }
 
 /** The name is a target's here: one that cannot be resolved is a target that cannot be reached. */
-function refusal(cause: Cause): RequestError {
+function refusal({ RequestError }: ProxyChain, cause: Cause): RequestError {
   const { status } = CAUSES[cause === 'upstream_dns' ? 'target_unreachable' : cause];
   return new RequestError(cause, status);
-}
-
-function leavingFrom(localAddress: string, found: readonly Address[]) {
-  const ipFamily = isIPv6(localAddress) ? 6 : 4;
-  if (!found.some(({ family }) => family === ipFamily)) throw refusal('target_unreachable');
-  return { localAddress, ipFamily };
 }
 
 /** A look-up that answers with what was found, and checked, before. */
