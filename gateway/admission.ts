@@ -2,8 +2,11 @@
  * The phases between a request's head and its relay, in order, each with its
  * error exit: authenticate → select → admit → resolve. Synchronous from the
  * first line to the last (no await before the dial), and nothing waits for SQLite.
+ * Where they are entered a fault of ours ends: it is the request's, not the process's.
  */
 import type { Cause } from '../src/core/cause.ts';
+import { errorChain } from '../src/core/error-chain.ts';
+import { FIELD } from '../src/core/log.ts';
 import { Histogram, RESOLVE_BUCKETS } from '../src/core/metrics.ts';
 import type { Route } from '../src/core/model.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
@@ -15,6 +18,36 @@ import { type Identity, isRejection, type Rejection } from './credentials.ts';
 import type { Exchange } from './exchange.ts';
 import { OURSELVES, type Target } from './http1/target.ts';
 import type { OwnAddresses } from './own-addresses.ts';
+
+/** Who has read a request: the connection of a client. */
+export interface Entrant<Request> {
+  /** Takes it through the phases and starts its relay; else answers the cause for which not. */
+  enter(request: Request, exchange: Exchange): Cause | null;
+}
+
+/**
+ * Lets a request in, up to the start of its relay; answers the cause of a refusal, which the caller tells: `internal`
+ * when we throw. What the relay holds by then the caller has to abort. A throw anywhere else is fatal (R15), and so is
+ * one here behind the request's end: whatever is broken then is not this request.
+ */
+export function enterPhases<Request>(
+  context: GatewayContext,
+  entrant: Entrant<Request>,
+  request: Request,
+  exchange: Exchange,
+): Cause | null {
+  try {
+    return entrant.enter(request, exchange);
+  } catch (fault) {
+    if (exchange.finished) throw fault;
+    const { id, stage } = exchange;
+    context.log.error(
+      { [FIELD.requestId]: id, [FIELD.stage]: stage, [FIELD.error]: errorChain(fault) },
+      'a request met a fault of ours',
+    );
+    return 'internal';
+  }
+}
 
 /**
  * Takes a request of whoever `identity` says through the phases: null when `exchange.route` is set and

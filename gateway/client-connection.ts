@@ -10,7 +10,8 @@
  */
 import type { Socket } from 'node:net';
 import { CAUSES, type Cause } from '../src/core/cause.ts';
-import { admitUpgrade } from './admission.ts';
+import type { Route } from '../src/core/model.ts';
+import { admitUpgrade, type Entrant, enterPhases } from './admission.ts';
 import type { Arrival, Served } from './arrival.ts';
 import type { GatewayContext } from './context.ts';
 import type { Identity, Rejection } from './credentials.ts';
@@ -37,7 +38,7 @@ const MAX_BEFORE_UPGRADE = 16_384;
 /** Empty lines forgiven before a request line (RFC 9112 section 2.2). */
 const MAX_LEADING_CRLF = 2;
 
-export class ClientConnection implements ForwardClient, TunnelClient, Served {
+export class ClientConnection implements ForwardClient, TunnelClient, Served, Entrant<RequestHead> {
   readonly socket: Socket;
   readonly #arrival: Arrival;
   readonly #context: GatewayContext;
@@ -49,7 +50,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served {
   #leadingCrlf = 0;
   #forward: Forward | null = null;
   /** Once a tunnel was asked for, or the socket is somebody else's to relay: who must know of its close. */
-  #tunnel: { clientClosed(): void } | null = null;
+  #tunnel: Tunnel | Forward | null = null;
   #ended = false;
   /** The last answer was a 407. */
   #challenged = false;
@@ -83,8 +84,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served {
   }
 
   refuse(exchange: Exchange, cause: Cause, reusable: boolean): void {
-    const { fault } = CAUSES[cause];
-    this.#answer(exchange, cause, reusable && fault !== 'client' && this.#context.keepsClients);
+    this.#answer(exchange, cause, reusable && mayGoOn(cause) && this.#context.keepsClients);
     this.#readHeads();
   }
 
@@ -229,23 +229,34 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served {
       head.target === OURSELVES ? null : head.target,
       this.#arrival.address,
     );
+    const cause = enterPhases(this.#context, this, head, exchange);
+    if (cause === null) {
+      this.#challenged = false;
+      if (exchange.route === null) this.#answerOptions(exchange, head);
+      return;
+    }
+    const begun = this.#tunnel ?? this.#forward;
+    if (begun !== null) return begun.abort(cause);
+    const clean = head.body === 0 && this.#pending === null;
+    const retry = this.#mayRetry(exchange, cause, connect) && clean && head.keepAlive;
+    this.#answer(exchange, cause, retry && this.#context.keepsClients);
+  }
+
+  enter(head: RequestHead, exchange: Exchange): Cause | null {
     const shed = this.#context.load.level === SHEDDING;
     const cause = shed ? 'overloaded' : (this.#ask(head, exchange) ?? this.#objection(head, exchange));
-    if (cause !== null) {
-      const clean = head.body === 0 && this.#pending === null;
-      const retry = this.#mayRetry(exchange, cause, connect) && clean && head.keepAlive;
-      return this.#answer(exchange, cause, retry && this.#context.keepsClients);
-    }
-    this.#challenged = false;
-    if (exchange.route === null) return this.#answerOptions(exchange, head);
-    if (connect) {
+    if (cause === null && exchange.route !== null) this.#relay(head, exchange, exchange.route);
+    return cause;
+  }
+
+  #relay(head: RequestHead, exchange: Exchange, route: Route): void {
+    if (exchange.kind === 'connect') {
       this.#state = 'opening';
-      const tunnel = new Tunnel(this.#context, this, head.target, exchange, exchange.route);
-      this.#tunnel = tunnel;
-      return tunnel.start();
+      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange, route);
+      return this.#tunnel.start();
     }
     this.#state = 'forwarding';
-    this.#forward = new Forward(this.#context, this, head, exchange, exchange.route);
+    this.#forward = new Forward(this.#context, this, head, exchange, route);
     this.#forward.start();
     if (this.#pending !== null) this.#wait(this.#forward);
   }
@@ -262,8 +273,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served {
    * as a client that asks again without an answer to it will go on doing so (A12). Else a stranger's ends.
    */
   #mayRetry(exchange: Exchange, cause: Cause, connect: boolean): boolean {
-    const { status, fault } = CAUSES[cause];
-    if (status !== 407) return !connect && fault !== 'client' && exchange.key !== null;
+    if (CAUSES[cause].status !== 407) return !connect && mayGoOn(cause) && exchange.key !== null;
     // What comes behind a CONNECT may be meant for its tunnel: with a wrong key it is never read as a request (K15).
     if (connect && cause === 'auth_failed') return false;
     const first = !this.#challenged;
@@ -366,4 +376,9 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served {
         this.socket.destroy();
     }
   }
+}
+
+/** Whether a connection may outlive a refusal: not where its client may mean its octets otherwise, nor a fault of ours. */
+function mayGoOn(cause: Cause): boolean {
+  return CAUSES[cause].fault !== 'client' && cause !== 'internal';
 }

@@ -84,9 +84,16 @@ export class UpstreamConnection {
     const socket = new Socket({ allowHalfOpen: true }).setNoDelay(true);
     context.caps.openSockets(route);
     socket.once('close', () => context.caps.closeSockets(route));
-    this.#connect(socket, context);
     this.#carrier = socket;
-    this.socket = tls ? this.#secure(socket, context) : socket;
+    try {
+      this.#connect(socket, context);
+      this.socket = tls ? this.#secure(socket, context) : socket;
+    } catch (fault) {
+      // Nobody gets this connection, to end it.
+      this.#deadline.release();
+      socket.destroy();
+      throw fault;
+    }
     this.socket.once(tls ? 'secureConnect' : 'connect', () => this.#onConnected());
     this.#listen();
   }

@@ -145,7 +145,7 @@ export class Forward implements UpstreamOwner {
     this.#connection?.socket.resume();
   }
 
-  /** The client is gone, or its body came to a stop: nothing of this request is completed upstream. */
+  /** The client is gone, its body came to a stop, or we failed: nothing of this request is completed upstream. */
   abort(cause: Cause): void {
     this.#fail(cause);
   }

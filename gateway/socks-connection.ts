@@ -10,7 +10,7 @@
  */
 import type { Socket } from 'node:net';
 import { CAUSES, type Cause } from '../src/core/cause.ts';
-import { turnDown } from './admission.ts';
+import { type Entrant, enterPhases, turnDown } from './admission.ts';
 import type { Arrival, Served } from './arrival.ts';
 import type { Admission } from './client-connection.ts';
 import type { GatewayContext } from './context.ts';
@@ -37,7 +37,7 @@ import { Tunnel, type TunnelClient } from './tunnel.ts';
 
 type State = 'greeting' | 'authentication' | 'request' | 'opening' | 'tunnel' | 'lingering' | 'closed';
 
-export class SocksConnection implements TunnelClient, Served {
+export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
   readonly socket: Socket;
   readonly #context: GatewayContext;
   readonly #arrival: Arrival;
@@ -201,15 +201,23 @@ export class SocksConnection implements TunnelClient, Served {
 
   #onRequest(target: Target): void {
     const exchange = this.#newExchange(target);
+    const cause = enterPhases(this.#context, this, target, exchange);
+    if (cause === null) return;
+    if (this.#tunnel !== null) this.#tunnel.abort(cause);
+    else this.#refuse(exchange, { cause });
+  }
+
+  enter(target: Target, exchange: Exchange): Cause | null {
     const identify = this.#identify!;
     this.#identify = null;
     const shed = this.#context.load.level === SHEDDING;
     const cause = shed ? 'overloaded' : this.#admit(identify(), target, exchange);
-    if (cause !== null) return this.#refuse(exchange, { cause });
+    if (cause !== null) return cause;
     this.#state = 'opening';
     this.#arrival.deadline.disarm();
     this.#tunnel = new Tunnel(this.#context, this, target, exchange, exchange.route!);
     this.#tunnel.start();
+    return null;
   }
 
   #newExchange(target: Target | null): Exchange {

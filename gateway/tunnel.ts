@@ -59,6 +59,11 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     else this.#refuse(cause === 'revoked' ? 'session_unavailable' : 'draining');
   }
 
+  /** Nothing comes of it; only before it is open. */
+  abort(cause: Cause): void {
+    this.#refuse(cause);
+  }
+
   /** The client's socket is gone; before the tunnel is open that cancels the attempt (K22). */
   clientClosed(): void {
     if (this.#pair !== null) return this.#pair.clientClosed();

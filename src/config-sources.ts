@@ -34,7 +34,7 @@ export interface FileSource extends Source {
 }
 
 /** Settings that are lists: a flag of theirs may be repeated. */
-const LISTS = ['gatewayListen', 'gatewayTlsListen'];
+const LISTS = ['gatewayListen', 'gatewayTlsListen', 'dnsServers'];
 
 /** Names of the environment that other commands use, or that the caller handles. */
 const OTHER_ENVIRONMENT = ['SALLYPORT_CONFIG', 'SALLYPORT_URL', 'SALLYPORT_API_KEY'];

@@ -7,6 +7,7 @@
  */
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
+import { errorChain } from '../../src/core/error-chain.ts';
 import { FIELD } from '../../src/core/log.ts';
 import { type Call, callOf, type Plane } from '../call.ts';
 import { DomainError, type DomainErrorKind, INTERNAL_SENTENCE } from '../domain-error.ts';
@@ -75,7 +76,7 @@ export async function finishCall(
   const durationMs = plane.clock.monotonicMs() - startedMs;
   plane.observeRpc(method, code, durationMs / 1_000);
   if (answer !== null && isDefect(answer, error)) {
-    plane.log.error({ [FIELD.method]: method, [FIELD.code]: code, [FIELD.error]: causeChain(error) }, 'rpc failed');
+    plane.log.error({ [FIELD.method]: method, [FIELD.code]: code, [FIELD.error]: errorChain(error) }, 'rpc failed');
   }
   if (call === null || !call.rule.mutates) return;
   if (answer !== null && !call.audited) await auditFailure(plane, call, code);
@@ -108,24 +109,13 @@ async function auditFailure(plane: Plane, call: Call, outcome: string): Promise<
     );
     call.audited = true;
   } catch (error) {
-    plane.log.error({ [FIELD.method]: call.method, [FIELD.error]: causeChain(error) }, 'audit row lost');
+    plane.log.error({ [FIELD.method]: call.method, [FIELD.error]: errorChain(error) }, 'audit row lost');
   }
 }
 
 /** Whether someone should look: our own failures and the store's, not refusals. */
 function isDefect(answer: ConnectError, error: unknown): boolean {
   return error instanceof StoreError || (answer.code === Code.Internal && !(error instanceof ConnectError));
-}
-
-/** Names, kinds and stacks of an error and its causes; the messages stay out, as a driver may quote values in them. */
-function causeChain(error: unknown): object[] {
-  const chain: object[] = [];
-  for (let at = error; at instanceof Error && chain.length < 5; at = at.cause) {
-    const { kind, code } = at as { kind?: unknown; code?: unknown };
-    const frames = at.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
-    chain.push({ name: at.name, kind, code, stack: frames.slice(0, 8).map((frame) => frame.trim()) });
-  }
-  return chain;
 }
 
 /** The outermost interceptor. */

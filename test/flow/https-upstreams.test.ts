@@ -60,11 +60,13 @@ test('a session that does not check serves, until it checks again', async () => 
   expect(await statusOf('unchecked')).toBe('HTTP/1.1 200 OK');
   await product.proxies('UpdateSession', { sessionId: session.id, tlsInsecure: false });
   expect(await statusOf('unchecked')).toBe('HTTP/1.1 502 upstream_tls');
+  // And the other way round; both outlive the process.
+  const { session: other } = await addSession('checked', unknown);
+  expect(await statusOf('checked')).toBe('HTTP/1.1 502 upstream_tls');
+  await product.proxies('UpdateSession', { sessionId: other.id, tlsInsecure: true });
+  expect(await statusOf('checked')).toBe('HTTP/1.1 200 OK');
   await product.stop();
   await product.start();
   expect(await statusOf('unchecked')).toBe('HTTP/1.1 502 upstream_tls');
-  await product.proxies('UpdateSession', { sessionId: session.id, tlsInsecure: true });
-  await product.stop();
-  await product.start();
-  expect(await statusOf('unchecked')).toBe('HTTP/1.1 200 OK');
+  expect(await statusOf('checked')).toBe('HTTP/1.1 200 OK');
 });

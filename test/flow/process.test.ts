@@ -31,6 +31,7 @@ const CURL = spawnSync('curl', ['--version']).status === 0;
 
 const ENV = {
   PATH: process.env.PATH,
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
   SALLYPORT_CONTROL_LISTEN: '127.0.0.1:0',
   SALLYPORT_GATEWAY_LISTEN: '127.0.0.1:0',
   SALLYPORT_LOG_FORMAT: 'json',

@@ -81,7 +81,7 @@ test.for(CROWDS)(
     const grown = residentBytes(product.pid) - resident;
     const lived = await attackers.order<number[]>({ do: 'lived' });
     await attackers.order({ do: 'stop' });
-    const after = await honestFor(BASELINE_MS);
+    const after = await honestFor(BASELINE_MS / 2);
     await honest.order({ do: 'stop' });
     await annotate(
       `honest: before ${told(before)}; beside ${told(beside)}; after ${told(after)}; RSS ${mib(grown)} more`,

@@ -10,13 +10,13 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs it without a terminal; `env` is all the environment it has but PATH. */
+/** Runs it without a terminal; `env` is all the environment it has but PATH and the cache of compiled code. */
 export async function runCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const out = { stdout: '', stderr: '' };

@@ -12,7 +12,9 @@ export interface Figures {
   readonly holdings: GatewayHoldings;
   /** How often each cause was counted. */
   readonly causes: Readonly<Record<string, number>>;
-  /** Resident octets, after a full collection. */
+  /** Octets in use on its heap and beside it, after a full collection. */
+  readonly heapBytes: number;
+  /** Resident octets then. */
   readonly residentBytes: number;
 }
 
@@ -24,10 +26,12 @@ function answer(question: Question): Figures | null {
     return null;
   }
   (globalThis as { gc?: () => void }).gc!();
+  const { heapUsed, external, rss } = process.memoryUsage();
   return {
     holdings: rig.gateway.holdings(),
     causes: Object.fromEntries(rig.gateway.snapshot().causes.map(({ labels, value }) => [labels[0]!, value])),
-    residentBytes: process.memoryUsage.rss(),
+    heapBytes: heapUsed + external,
+    residentBytes: rss,
   };
 }
 

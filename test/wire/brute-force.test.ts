@@ -10,7 +10,7 @@ import { heapInUse } from '../helpers/heap.ts';
 import { answerOk, RawClient, type RecordingUpstream, startRecordingUpstream } from '../helpers/wire.ts';
 import { type RecordedLog, recordedLog } from '../helpers/wire-log.ts';
 
-const TRIES = full ? 100_000 : 4_000;
+const TRIES = full ? 100_000 : 1_500;
 const ADDRESSES = full ? 10_000 : 400;
 
 let log: RecordedLog;

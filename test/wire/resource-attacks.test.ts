@@ -168,7 +168,7 @@ test('R-09: an upload to a 407 is neither read to its end nor passed on', async 
   await honest();
 });
 
-const CHURN = full ? 50_000 : 3_000;
+const CHURN = full ? 50_000 : 1_500;
 test(`R-10: ${CHURN} connections are opened and closed, some after a request`, { timeout: 120_000 }, async () => {
   await start();
   let opened = 0;

@@ -19,7 +19,7 @@ import {
   turns,
 } from '../helpers/wire.ts';
 
-const LIMITS = { tunnelIdleMs: 1_000, halfClosedMs: 300, firstByteTimeoutMs: 500 };
+const LIMITS = { tunnelIdleMs: 600, halfClosedMs: 300, firstByteTimeoutMs: 500 };
 const ASKED = [
   'Connection: keep-alive, Upgrade',
   'Upgrade: WebSocket',

@@ -12,7 +12,7 @@ import { eventually } from '../../helpers/wire.ts';
 import { CLIENTS, type Entrance, type MatrixClient, type Prepared } from './clients.ts';
 import { documentedError } from './page.ts';
 import { runProgram } from './programs.ts';
-import { EVERYWHERE, LARGE_BYTES, SCENARIOS, type Scenario, type ScenarioName, SMALL_BODY } from './scenarios.ts';
+import { EVERYWHERE, SCENARIOS, type Scenario, type ScenarioName, SMALL_BODY } from './scenarios.ts';
 import { EXIT_ADDRESS, Stage } from './stage.ts';
 import type { Visit } from './targets.ts';
 
@@ -20,11 +20,15 @@ const CELL_MS = full ? 900_000 : 60_000;
 const WRONG_KEY = `sp_live_${'0'.repeat(48)}`;
 
 let stage: Stage;
-let bodyFile: string;
+/** Paths of the files to send, by their length. */
+const bodyFiles = new Map<number, string>();
 
 beforeAll(async () => {
   stage = await Stage.open();
-  bodyFile = await stage.writeLarge(LARGE_BYTES);
+  for (const { bodyBytes, atFullSize } of Object.values<Scenario>(SCENARIOS)) {
+    if (bodyBytes === undefined || (atFullSize && !full) || bodyFiles.has(bodyBytes)) continue;
+    bodyFiles.set(bodyBytes, await stage.writeLarge(bodyBytes));
+  }
 });
 afterAll(() => stage?.close());
 
@@ -53,7 +57,7 @@ async function runCell({ client, entrance, prepared }: Player, name: ScenarioNam
   const home = join(folder, client.name);
   const environment = {
     ...authority.environment,
-    ...{ HOME: home, PROXY: proxy, BODY: SMALL_BODY, BODY_FILE: bodyFile },
+    ...{ HOME: home, PROXY: proxy, BODY: SMALL_BODY, BODY_FILE: bodyFiles.get(scenario.bodyBytes ?? 0) ?? '' },
     ...client.environment?.(proxy),
     ...prepared.environment,
   };
@@ -117,7 +121,8 @@ for (const client of CLIENTS) {
         afterAll(() => player.prepared.close?.());
 
         const all = entrance === 'http' ? (Object.keys(SCENARIOS) as ScenarioName[]) : EVERYWHERE;
-        const names = all.filter((scenario) => !(scenario in cannot) && scenario !== 'abort');
+        const runs = (name: ScenarioName): boolean => full || !(SCENARIOS[name] as Scenario).atFullSize;
+        const names = all.filter((name) => !(name in cannot) && name !== 'abort' && runs(name));
         test.concurrent.each(names)('%s', (scenario) => runCell(player, scenario), CELL_MS);
 
         // Alone, as it is the gateway's whole holdings that must be gone.

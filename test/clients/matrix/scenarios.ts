@@ -30,13 +30,19 @@ export interface Scenario {
   readonly ipv6?: true;
   /** Too many octets to keep a copy of. */
   readonly large?: true;
+  /** Octets of the file that it sends. */
+  readonly bodyBytes?: number;
+  /** It takes its time, and runs at full size only. */
+  readonly atFullSize?: true;
   check(outcome: Outcome): void;
 }
 
 /** The body of every small POST. */
 export const SMALL_BODY = 'name=sallyport';
-export const LARGE_BYTES = full ? 1 << 30 : 32 << 20;
+const LARGE_BYTES = full ? 1 << 30 : 32 << 20;
 const LARGE_SHA256 = sha256(largeBody(LARGE_BYTES));
+const UPLOAD_BYTES = 32 << 20;
+const UPLOAD_SHA256 = sha256(largeBody(UPLOAD_BYTES));
 
 const hello = (cell: string): string => `hello /hello/${cell}`;
 const ws = (url: string): string => url.replace(/^http/, 'ws');
@@ -225,6 +231,15 @@ export const SCENARIOS = {
   upload: {
     urls: ({ http }, cell) => [`${http}/echo/${cell}`],
     large: true,
+    bodyBytes: UPLOAD_BYTES,
+    check: (outcome) => void expectPosted(outcome, UPLOAD_BYTES, UPLOAD_SHA256),
+  },
+  'upload-gib': {
+    program: 'upload',
+    urls: ({ http }, cell) => [`${http}/echo/${cell}`],
+    large: true,
+    bodyBytes: LARGE_BYTES,
+    atFullSize: true,
     check: (outcome) => void expectPosted(outcome, LARGE_BYTES, LARGE_SHA256),
   },
   abort: {
@@ -250,5 +265,6 @@ export const EVERYWHERE: readonly ScenarioName[] = [
   'tunnel-reuse',
   'download',
   'upload',
+  'upload-gib',
   'abort',
 ];

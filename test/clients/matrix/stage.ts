@@ -59,7 +59,7 @@ export class Stage {
 
   /** A file with so many octets of the large body; answers its path. */
   async writeLarge(bytes: number): Promise<string> {
-    const path = join(this.folder, 'large');
+    const path = join(this.folder, `large-${bytes}`);
     await pipeline(Readable.from(largeBody(bytes)), createWriteStream(path));
     return path;
   }

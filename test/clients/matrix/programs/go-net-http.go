@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,8 +136,8 @@ func echo(client *http.Client, target string) (answer, error) {
 	if response.StatusCode != 101 || !writable {
 		return answer{}, errors.New("no switch: " + response.Status)
 	}
-	frame := slices.Concat([]byte{0x81, 0x85, 1, 2, 3, 4}, []byte("sally"))
-	for i := range 5 {
+	frame := append([]byte{0x81, 0x85, 1, 2, 3, 4}, "sally"...)
+	for i := 0; i < 5; i++ {
 		frame[6+i] ^= frame[2+i%4]
 	}
 	if _, err := stream.Write(frame); err != nil {

@@ -1,0 +1,141 @@
+/** What `docs/operating.md` shows and counts, held to what the code takes and does; and that no link of a page leads nowhere. */
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fromJson } from '@bufbuild/protobuf';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CreatePoolRequestSchema } from '../../control/gen/proxies/v1/proxies_pb.ts';
+import { MAX_FAILURES, WINDOW_MS } from '../../gateway/auth-throttle.ts';
+import { Caps } from '../../gateway/caps.ts';
+import { DESCRIPTOR_RESERVE } from '../../gateway/descriptors.ts';
+import { loadConfig } from '../../src/config.ts';
+import { CAUSES, type Cause } from '../../src/core/cause.ts';
+import { parseDestination } from '../../src/core/destinations.ts';
+import { defaultLimits } from '../../src/core/limits.ts';
+import { LIMIT_SETTINGS } from '../../src/settings.ts';
+import { loadEntrances } from '../../src/tls-files.ts';
+import { makeCertificate } from '../helpers/target.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PAGE = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8');
+
+/** The fenced blocks of a language, each with the heading that it stands under. */
+function blocks(language: string): { heading: string; text: string }[] {
+  return PAGE.split(/^## /m).flatMap((section) => {
+    const heading = section.slice(0, section.indexOf('\n'));
+    return [...section.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
+      .filter(([, kind]) => kind === language)
+      .map(([, , text = '']) => ({ heading, text }));
+  });
+}
+
+/** Rows of the first table of a section, without its head: cells as text. */
+function rowsOf(heading: string): string[][] {
+  const section = PAGE.split(/^## /m).find((one) => one.startsWith(`${heading}\n`)) ?? '';
+  const lines = section.split('\n').filter((line) => line.startsWith('|'));
+  return lines.slice(2).map((line) => line.slice(2, -2).split(' | '));
+}
+
+const number = (text: string): number => Number(text.replaceAll(',', ''));
+
+describe('blocks', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-documents-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Every file that a block names exists, as an operator would have made it. */
+  beforeAll(async () => {
+    const { key, cert } = await makeCertificate();
+    const files = [...PAGE.matchAll(/^ *\w+File: (\S+)$/gm)].map(([, name]) => join(folder, name!));
+    expect(files).not.toEqual([]);
+    mkdirSync(join(folder, 'tls'));
+    for (const file of files) writeFileSync(file, file.endsWith('.key') ? key : cert, { mode: 0o600 });
+  });
+
+  test.each(blocks('yaml'))('the configuration under $heading is one to start with', ({ text }) => {
+    const loaded = loadConfig({
+      argv: ['--config', 'sallyport.yaml'],
+      env: {},
+      cwd: folder,
+      readFile: (path) => (path.endsWith('.yaml') ? text : readFileSync(path, 'utf8')),
+    });
+    if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+    expect(loaded.warnings).toEqual([]);
+    const { entrances } = loaded.config;
+    expect(loadEntrances(entrances)).toHaveLength(entrances.length);
+  });
+
+  test('there are some of each subject', () => {
+    expect(blocks('yaml').map(({ heading }) => heading)).toEqual([
+      'Listeners and TLS',
+      'Listeners and TLS',
+      'Clients that send no credentials',
+      'Where it may connect',
+      'Stopping, and load balancers',
+    ]);
+  });
+
+  test.each(blocks('json'))('the message under $heading is one that the API takes', ({ text }) => {
+    const { destinations, limits } = fromJson(CreatePoolRequestSchema, JSON.parse(text));
+    const rules = [...destinations!.allow, ...destinations!.deny].map(parseDestination);
+    expect(rules.filter((rule) => typeof rule === 'string')).toEqual([]);
+    expect([rules.length, destinations!.connectPorts, limits!.maxTunnelsPerSession]).toEqual([5, [443], 200]);
+  });
+});
+
+describe('figures', () => {
+  test('the table of bounds has every bound of the gateway, in order, with its default', () => {
+    const told = rowsOf('Bounds').map(([name, fallback]) => [name, fallback]);
+    expect(told).toEqual([...LIMIT_SETTINGS].map(([name, { row }]) => [`\`${name}\``, row.fallback]));
+  });
+
+  test('every cause on the page has the status that it is told by', () => {
+    const told = [...PAGE.matchAll(/`([a-z_]+)`\s(\d{3}|cut)\b/g)].map(([, cause, status]) => ({ cause, status }));
+    expect(told.length).toBeGreaterThan(LIMIT_SETTINGS.size / 2);
+    const right = told.map(({ cause }) => ({ cause, status: `${CAUSES[cause as Cause]?.status || 'cut'}` }));
+    expect(told).toEqual(right);
+  });
+
+  test.each(rowsOf('Descriptors'))('%s descriptors are enough for %s clients', (descriptors = '', clients = '') => {
+    expect(new Caps(defaultLimits, number(descriptors)).maxConnections).toBe(number(clients));
+  });
+
+  test('what no setting changes is what the code has', () => {
+    expect(PAGE).toContain(`\n**Guessing keys.** ${MAX_FAILURES} wrong credentials within ${WINDOW_MS / 1_000} s `);
+    expect(PAGE).toContain(`; ${DESCRIPTOR_RESERVE} are left for the database`);
+  });
+});
+
+test('every link of a page leads to a file, and to a heading in it', () => {
+  const pages = globSync('{*.md,docs/**/*.md,bench/*.md,test/fuzz/*.md}', { cwd: ROOT });
+  const links = pages.flatMap((page) => linksOf(page).map((link) => ({ page, link })));
+  expect(links.length).toBeGreaterThan(100);
+  expect(links.filter(({ page, link }) => !leadsSomewhere(page, link))).toEqual([]);
+});
+
+/** What a page says outside of its fenced blocks. */
+function textOf(page: string): string {
+  return readFileSync(join(ROOT, page), 'utf8').replaceAll(/^```.*?^```$/gms, '');
+}
+
+/** Links within the project; code has brackets of its own. */
+function linksOf(page: string): string[] {
+  const links = textOf(page)
+    .replaceAll(/`[^`\n]*`/g, '')
+    .matchAll(/\]\(([^)\s]+)\)/g);
+  return [...links].map(([, link = '']) => link).filter((link) => !link.includes('://'));
+}
+
+function leadsSomewhere(page: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const file = path === '' ? page : join(dirname(page), path);
+  if (!existsSync(join(ROOT, file))) return false;
+  if (anchor === undefined) return true;
+  const headings = textOf(file).matchAll(/^#+ (.+)$/gm);
+  return [...headings].some(([, heading = '']) => anchorOf(heading) === anchor);
+}
+
+/** The anchor that a heading gets where pages are read. */
+function anchorOf(heading: string): string {
+  const words = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '');
+  return words.replaceAll(' ', '-');
+}
