@@ -77,7 +77,7 @@ export function admit(
   if (!pool.state.enabled) return 'pool_disabled';
 
   exchange.stage = 'admit';
-  if (context.draining && exchange.kind === 'connect') return 'draining';
+  if (exchange.kind === 'connect' && !context.takesTunnels) return 'draining';
   // Whoever dials it, we would meet ourselves, or our control port (K24).
   if (context.ownAddresses.isOwn(target.host, target.port)) return 'loop_detected';
   if (pool.targets?.denies(target, exchange.kind === 'connect')) return 'destination_denied';
@@ -102,7 +102,7 @@ export function turnDown(context: GatewayContext, { reason }: Rejection, exchang
 
 /** What a request that was admitted meets when an upgrade may make a tunnel of it: what a CONNECT meets. */
 export function admitUpgrade(context: GatewayContext, exchange: Exchange): Cause | null {
-  return context.draining ? 'draining' : openTunnel(context, exchange);
+  return context.takesTunnels ? openTunnel(context, exchange) : 'draining';
 }
 
 function openTunnel(context: GatewayContext, exchange: Exchange): Cause | null {

@@ -55,8 +55,10 @@ export class GatewayContext {
   readonly resolveSeconds: Map<string, Histogram>;
   /** Requests and tunnels under way. */
   inFlight = 0;
-  /** Keep-alive answers close, new tunnels are refused. */
+  /** Keep-alive answers close. */
   draining = false;
+  /** New tunnels are refused: they would be cut before long. */
+  takesTunnels = true;
   readonly #tunnels = new Map<Route, Set<Cuttable>>();
   readonly #idPrefix: string;
   #lastId = 0;

@@ -317,9 +317,15 @@ export class Gateway {
     this.#context.draining = true;
   }
 
+  /** From now on new tunnels are refused; requests are not. */
+  refuseTunnels(): void {
+    this.#context.takesTunnels = false;
+  }
+
   /** Stops accepting, lets requests and tunnels go on for the grace, then ends what is left. */
   async drain(graceMs: number): Promise<void> {
     this.announceDrain();
+    this.refuseTunnels();
     // Whoever the kernel has accepted already is let in: closing the listener would reset them.
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#listeners.close();

@@ -15,8 +15,8 @@ const GRACE_MS = 3_000;
 /** Requests in all, over as many rounds as it takes; two run at once, with these delays. */
 const REQUESTS = full ? 10_000 : 1_000;
 const DELAYS_MS = [0, 300];
-/** SIGTERM comes once so many of a round are answered. */
-const BEFORE = full ? 1_200 : 400;
+/** SIGTERM comes once every connection of a round had so many answers: the gateway has accepted them all. */
+const ANSWERS_BEFORE = full ? 6 : 2;
 const ANSWER = /^HTTP\/1\.1 200 OK\r\n[\s\S]*?\r\n\r\nhalfdone$/;
 
 let upstream: TunnelUpstream;
@@ -44,9 +44,10 @@ interface Tally {
 }
 
 /** One request after the other on one connection, until an answer says that it is the last. */
-async function lane(product: Product, tally: Tally, onAnswer: () => void): Promise<void> {
+async function lane(product: Product, tally: Tally, onEnough: () => void): Promise<void> {
   const client = await RawClient.connect(product.gatewayPort);
   const head = `GET http://work.test/ HTTP/1.1\r\nHost: work.test\r\nProxy-Authorization: ${product.authorization('default')}\r\n\r\n`;
+  let answers = 0;
   for (;;) {
     client.text = '';
     tally.sent++;
@@ -56,9 +57,10 @@ async function lane(product: Product, tally: Tally, onAnswer: () => void): Promi
       break;
     }
     tally.answered++;
-    onAnswer();
+    if (++answers === ANSWERS_BEFORE) onEnough();
     if (/\r\nConnection: close\r\n/.test(client.text)) break;
   }
+  if (answers < ANSWERS_BEFORE) onEnough();
   await client.untilEnd();
   client.close();
 }
@@ -78,10 +80,10 @@ async function round(tally: Tally, delayMs: number): Promise<number> {
   const product = await startProduct(delayMs);
   const tunnels = await Promise.all(Array.from({ length: TUNNELS }, () => openTunnel(product)));
   const underWay = Promise.withResolvers<void>();
-  let answered = 0;
+  let waiting = LANES;
   const lanes = Array.from({ length: LANES }, () =>
     lane(product, tally, () => {
-      if (++answered === BEFORE) underWay.resolve();
+      if (--waiting === 0) underWay.resolve();
     }),
   );
   await underWay.promise;

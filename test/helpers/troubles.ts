@@ -80,7 +80,7 @@ export const TROUBLES = {
     limits: { maxPendingDials: 1 },
     prepare: (world) => anotherTunnel(world, silent, () => world.upstream.received() !== ''),
   },
-  draining: { meets: ['CONNECT'], prepare: ({ rig }) => void rig.gateway.announceDrain() },
+  draining: { meets: ['CONNECT'], prepare: ({ rig }) => void rig.gateway.refuseTunnels() },
   pool_empty: { meets: BOTH, prepare: ({ rig }) => void rig.remove(1) },
   session_unavailable: {
     meets: ['CONNECT'],

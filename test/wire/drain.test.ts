@@ -33,9 +33,12 @@ async function openTunnels(n: number): Promise<RawClient[]> {
   return clients;
 }
 
-test('announced: keep-alive answers close, new tunnels are refused, open ones go on', async () => {
+test('announced: keep-alive answers close, tunnels are opened until they are refused, open ones go on', async () => {
   const [tunnel] = await openTunnels(1);
   rig.gateway.announceDrain();
+  const [another] = await openTunnels(1);
+  expect(another!.text).toMatch(/^HTTP\/1\.1 200 /);
+  rig.gateway.refuseTunnels();
   const client = await RawClient.connect(rig.port);
   await client.send(rig.head('GET http://a.test/')).untilEnd();
   expect(client.text).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nConnection: close\r\n\r\nok$/);
@@ -43,7 +46,7 @@ test('announced: keep-alive answers close, new tunnels are refused, open ones go
   await late.send(rig.head('CONNECT a.test:443')).untilEnd();
   expect(late.text).toMatch(/^HTTP\/1\.1 503 draining\r\n[\s\S]*\r\nRetry-After: \d+\r\n/);
   await tunnel!.send('still here').until((c) => c.text.endsWith('still here'));
-  for (const one of [tunnel!, client, late]) one.close();
+  for (const one of [tunnel!, another!, client, late]) one.close();
 });
 
 test('tunnels end at the end of the grace, and then nothing is left', async () => {

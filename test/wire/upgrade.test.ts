@@ -361,6 +361,7 @@ describe('before the 101', () => {
 
 test('in a drain no upgrade begins', async () => {
   rig.gateway.announceDrain();
+  rig.gateway.refuseTunnels();
   await client.send(ask()).untilEnd();
   expect(client.text).toMatch(/^HTTP\/1\.1 503 draining\r\n/);
   expect(upstream.received()).toBe('');
