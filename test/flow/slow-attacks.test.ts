@@ -5,13 +5,13 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Crowd, median, type SlowKind, type Window } from '../helpers/crowd.ts';
-import { full } from '../helpers/full.ts';
+import { full, whole } from '../helpers/full.ts';
 import { mib, residentBytes } from '../helpers/process-figures.ts';
 import { Product } from '../helpers/product.ts';
 
 const ALL: readonly SlowKind[] = ['head', 'body', 'read'];
-/** At full size each kind has its own crowd of 4,000 for a minute; else all of them come together. */
-const CROWDS = full ? ALL.map((kind) => ({ kinds: [kind], each: 4_000 })) : [{ kinds: ALL, each: 100 }];
+/** At the largest size each kind has its own crowd of 4,000 for a minute; else all of them come together. */
+const CROWDS = whole ? ALL.map((kind) => ({ kinds: [kind], each: 4_000 })) : [{ kinds: ALL, each: full ? 1_334 : 100 }];
 const ATTACK_MS = full ? 60_000 : 4_000;
 const BASELINE_MS = full ? 15_000 : 2_000;
 const HEAD_TIMEOUT_MS = full ? 10_000 : 2_000;
@@ -90,7 +90,8 @@ test.for(CROWDS)(
     expect([before.errors, beside.errors, after.errors]).toEqual([0, 0, 0]);
     const answered = beside.windows.reduce((sum, { count }) => sum + count, 0);
     expect(answered).toBeGreaterThan((ATTACK_MS / 1_000) * PER_SECOND * 0.9);
-    expect(p99(beside)).toBeLessThanOrEqual(2 * p99(before));
+    // Beside other test files the figure would be theirs.
+    if (full) expect(p99(beside)).toBeLessThanOrEqual(2 * p99(before));
     if (kinds.includes('head')) {
       expect(lived.length).toBeGreaterThanOrEqual(each);
       await annotate(`heads lived ${Math.min(...lived).toFixed(0)}–${Math.max(...lived).toFixed(0)} ms`);
