@@ -22,6 +22,8 @@ const product = new Product({
   SALLYPORT_ACCESS_LOG: 'false',
   SALLYPORT_MAX_CLIENT_CONNECTIONS: String(CONNECTIONS),
   SALLYPORT_MAX_PENDING_DIALS: String(DIALS),
+  // Who fills the gateway says nothing, and is to stay while the others come.
+  SALLYPORT_HEAD_TIMEOUT: '60s',
 });
 let serving: Crowd;
 let clients: Crowd;

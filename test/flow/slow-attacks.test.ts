@@ -90,8 +90,8 @@ test.for(CROWDS)(
     expect([before.errors, beside.errors, after.errors]).toEqual([0, 0, 0]);
     const answered = beside.windows.reduce((sum, { count }) => sum + count, 0);
     expect(answered).toBeGreaterThan((ATTACK_MS / 1_000) * PER_SECOND * 0.9);
-    // Beside other test files the figure would be theirs.
-    if (full) expect(p99(beside)).toBeLessThanOrEqual(2 * p99(before));
+    // A figure to be taken by hand, on a machine that does nothing else: attackers and honest clients share its cores.
+    if (whole) expect(p99(beside)).toBeLessThanOrEqual(2 * p99(before));
     if (kinds.includes('head')) {
       expect(lived.length).toBeGreaterThanOrEqual(each);
       await annotate(`heads lived ${Math.min(...lived).toFixed(0)}–${Math.max(...lived).toFixed(0)} ms`);
