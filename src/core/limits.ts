@@ -15,7 +15,12 @@ export const GATEWAY_LIMITS = {
   responseIdleMs: { default: 60_000, min: 100, max: 3_600_000, help: 'longest silence inside a response' },
   tunnelIdleMs: { default: 900_000, min: 1_000, max: 86_400_000, help: 'longest silence in a tunnel' },
   tunnelLifeMs: { default: 86_400_000, min: 1_000, max: 604_800_000, help: 'life of a tunnel' },
-  halfClosedMs: { default: 30_000, min: 100, max: 3_600_000, help: 'longest silence in a tunnel after one side finished' },
+  halfClosedMs: {
+    default: 30_000,
+    min: 100,
+    max: 3_600_000,
+    help: 'longest silence in a tunnel after one side finished',
+  },
   keepAliveMs: { default: 60_000, min: 100, max: 3_600_000, help: 'an idle client connection is kept' },
   upstreamIdleMs: { default: 30_000, min: 100, max: 3_600_000, help: 'an idle upstream connection is kept' },
   maxHeadBytes: { default: 16_384, min: 9_216, max: 65_536, help: 'size of a message head' },
