@@ -97,7 +97,7 @@ describe('plain requests', () => {
     upstream.behave(answering(`HTTP/1.1 200 OK\r\nContent-Length: ${parts * part.length}\r\n\r\n`));
     const client = await RawClient.connect(rig.port);
     client.send(rig.head('GET http://a.test/'));
-    await eventually('the request is there', () => upstream.connections.length === 1);
+    await eventually('the request is there', () => upstream.received().endsWith('\r\n\r\n'));
     for (let i = 1; i <= parts; i++) {
       upstream.connections[0]!.socket.write(part);
       await client.until((c) => c.text.length >= i * part.length + c.text.indexOf('\r\n\r\n') + 4);
