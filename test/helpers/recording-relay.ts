@@ -13,8 +13,8 @@ export interface RecordingRelay {
   close(): Promise<void>;
 }
 
-/** Relays to a port of this machine. */
-export async function startRecordingRelay(toPort: number): Promise<RecordingRelay> {
+/** Relays to a port of this machine, from this address of it. */
+export async function startRecordingRelay(toPort: number, localAddress = '127.0.0.1'): Promise<RecordingRelay> {
   const sent: Buffer[] = [];
   const answered: Buffer[] = [];
   const sockets = new Set<Socket>();
@@ -24,7 +24,7 @@ export async function startRecordingRelay(toPort: number): Promise<RecordingRela
     socket.once('close', () => sockets.delete(socket));
   };
   const server = createServer((socket) => {
-    const party = connect({ host: '127.0.0.1', port: toPort });
+    const party = connect({ host: '127.0.0.1', port: toPort, localAddress });
     keep(socket);
     keep(party);
     socket.on('data', (chunk: Buffer) => sent.push(chunk));

@@ -46,13 +46,18 @@ function proxyUrl(scenario: Scenario, entrance: Entrance, port: number): string 
   return `${entrance}://${pool}:${key}@${entrance === 'https' ? 'localhost' : '127.0.0.1'}:${port}`;
 }
 
+/** Each client comes from an address of its own, as the gateway holds the wrong keys of one against all who share it. */
+function addressOf(client: MatrixClient): string {
+  return `127.0.1.${CLIENTS.indexOf(client) + 1}`;
+}
+
 /** Runs one cell and checks it; when it fails, with the octets between client and gateway. */
 async function runCell({ client, entrance, prepared }: Player, name: ScenarioName): Promise<void> {
   const scenario: Scenario = SCENARIOS[name];
   const { targets, authority, product, folder } = stage;
   const cell = `${client.name}.${entrance}.${name}`;
   const gatewayPort = entrance === 'https' ? stage.tlsPort : product.gatewayPort;
-  const tap: RecordingRelay | null = scenario.large ? null : await startRecordingRelay(gatewayPort);
+  const tap: RecordingRelay | null = scenario.large ? null : await startRecordingRelay(gatewayPort, addressOf(client));
   const proxy = proxyUrl(scenario, entrance, tap?.port ?? gatewayPort);
   const home = join(folder, client.name);
   const environment = {
