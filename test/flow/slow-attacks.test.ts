@@ -1,7 +1,7 @@
 /**
  * Slow attacks (S12): crowds that dribble heads, dribble bodies, or read in dribs, while honest clients send at a
- * fixed rate from another process. Judged against a baseline of the same run; the middle of the half seconds' figures
- * is compared, so that one stall of a shared machine decides nothing.
+ * fixed rate from another process. At the whole size they are judged against a baseline of the same run, by the
+ * middle of the half seconds' figures; at the others by errors, and by how long slow heads live.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Crowd, median, type SlowKind, type Window } from '../helpers/crowd.ts';

@@ -2,8 +2,8 @@
  * Failures in great number leave nothing behind (R11): upstreams that refuse, reset, end, talk
  * garbage or are cut at any stage, and clients that go at any stage; for plain
  * requests and CONNECT, at http, https and LOCAL sessions. Each ends as it should, none ends
- * the process, and its descriptors, its holdings and its memory are what they were.
- * The 100,000 of R11 are for the whole size; CI runs 20,000 of them.
+ * the process, and its descriptors, its holdings and its heap are what they were.
+ * The 100,000 of R11 are for the whole size, and so is its resident memory; CI runs 20,000 of them.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
