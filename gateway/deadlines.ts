@@ -11,12 +11,16 @@
  *          [e]  []  [e,e] []       []    are visited and filed again)
  *
  * A deadline never fires early, and less than two ticks (200 ms) late: one for
- * rounding up, one because arming falls somewhere within a tick.
+ * rounding up, one because arming falls somewhere within a tick. Of thousands that
+ * are due at once (as those of a slow attack are), a few fire in each turn of the
+ * event loop, so that nobody else waits for all of them.
  */
 
 const TICK_MS = 100;
 const SLOTS = 512;
 const NEVER = Number.MAX_SAFE_INTEGER;
+/** Fired in one turn of the event loop at most: each may write an answer and close a socket, some 50 µs. */
+const FIRED_A_TURN = 16;
 
 /** Something with one pending deadline. Create one per connection and re-arm it. */
 export class Deadline {
@@ -56,11 +60,21 @@ export class Deadline {
 
 function nothing(): void {}
 
+/** A slot that has come up: what was filed in it for this tick, worked off from `next` on. */
+interface DueSlot {
+  readonly tick: number;
+  readonly entries: readonly Deadline[];
+  next: number;
+}
+
 export class Deadlines {
   tick = 0;
   readonly #slots: Deadline[][] = Array.from({ length: SLOTS }, () => []);
+  readonly #due: DueSlot[] = [];
   #filedCount = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** The next turn's work, while something due is left for it. */
+  #rest: NodeJS.Immediate | null = null;
 
   /** Number of entries in the wheel, disarmed ones included until their slot comes up. */
   get size(): number {
@@ -83,22 +97,43 @@ export class Deadlines {
   /** One tick; called by the interval, and by tests in place of time. */
   advance(): void {
     this.tick++;
-    const slot = this.#slots[this.tick % SLOTS]!;
-    if (slot.length > 0) {
+    const entries = this.#slots[this.tick % SLOTS]!;
+    if (entries.length > 0) {
       this.#slots[this.tick % SLOTS] = [];
-      this.#filedCount -= slot.length;
-      for (const entry of slot) {
-        if (entry.visitAt !== this.tick) continue;
-        entry.visitAt = NEVER;
-        if (entry.at <= this.tick) {
-          entry.at = NEVER;
-          entry.fire();
-        } else if (entry.at !== NEVER) {
-          this.file(entry);
-        }
-      }
+      this.#due.push({ tick: this.tick, entries, next: 0 });
+      if (this.#rest === null) this.#workOff();
     }
     if (this.#filedCount === 0) this.#stop();
+  }
+
+  /** Visits what has come up; the rest in later turns, once so many have fired. */
+  #workOff(): void {
+    this.#rest = null;
+    let fired = 0;
+    for (let slot = this.#due[0]; slot !== undefined; slot = this.#due[0]) {
+      while (slot.next < slot.entries.length) {
+        if (fired === FIRED_A_TURN) {
+          this.#rest = setImmediate(() => this.#workOff());
+          return;
+        }
+        const entry = slot.entries[slot.next++]!;
+        this.#filedCount--;
+        if (entry.visitAt === slot.tick && this.#visit(entry)) fired++;
+      }
+      this.#due.shift();
+    }
+  }
+
+  /** Fires it if it is due, files it again if it was re-armed; whether it fired. */
+  #visit(entry: Deadline): boolean {
+    entry.visitAt = NEVER;
+    if (entry.at > this.tick) {
+      if (entry.at !== NEVER) this.file(entry);
+      return false;
+    }
+    entry.at = NEVER;
+    entry.fire();
+    return true;
   }
 
   /** Drops every entry and the tick. */
@@ -107,7 +142,13 @@ export class Deadlines {
       for (const entry of slot) entry.visitAt = NEVER;
       slot.length = 0;
     }
+    for (const slot of this.#due.splice(0)) {
+      for (const entry of slot.entries) entry.visitAt = NEVER;
+      slot.next = slot.entries.length;
+    }
     this.#filedCount = 0;
+    if (this.#rest) clearImmediate(this.#rest);
+    this.#rest = null;
     this.#stop();
   }
 

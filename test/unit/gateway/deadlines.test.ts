@@ -117,3 +117,58 @@ test('what is to come sooner comes sooner, and puts nothing off', () => {
   expect(fired).toHaveLength(2);
   wheel.close();
 });
+
+describe('of many that are due at once', () => {
+  const MANY = 1_000;
+
+  /** Arms them for one tick, and lets it come: what fired, and the entries. */
+  function due(wheel: Deadlines, onFire: (index: number, entries: readonly Deadline[]) => void) {
+    const fired: number[] = [];
+    const entries = Array.from({ length: MANY }, (_, i) => {
+      const entry = new Deadline(wheel, () => {
+        fired.push(i);
+        onFire(i, entries);
+      });
+      entry.arm(500);
+      return entry;
+    });
+    return { fired, entries };
+  }
+
+  test('a few fire in each turn of the event loop, and each once', () => {
+    const wheel = new Deadlines();
+    const start = Date.now();
+    const { fired } = due(wheel, () => undefined);
+    for (let before = 0; fired.length < MANY; before = fired.length) {
+      vi.advanceTimersToNextTimer();
+      expect(fired.length - before).toBeLessThan(50);
+      expect(Date.now() - start).toBeLessThanOrEqual(500 + 2 * TICK);
+    }
+    expect(fired).toEqual(Array.from({ length: MANY }, (_, i) => i));
+    expect(wheel.size).toBe(0);
+  });
+
+  test('one that is disarmed, or armed for later, by the time of its turn does not fire in it', () => {
+    const wheel = new Deadlines();
+    const { fired } = due(wheel, (index, entries) => {
+      if (index !== 0) return;
+      entries[MANY - 1]!.disarm();
+      entries[MANY - 2]!.arm(1_000);
+    });
+    vi.advanceTimersByTime(800);
+    expect(fired).toHaveLength(MANY - 2);
+    vi.advanceTimersByTime(1_000);
+    expect(fired).toHaveLength(MANY - 1);
+    expect(fired.at(-1)).toBe(MANY - 2);
+  });
+
+  test('none fires any more once the wheel is closed', () => {
+    const wheel = new Deadlines();
+    const { fired } = due(wheel, (index) => {
+      if (index === 20) wheel.close();
+    });
+    vi.advanceTimersByTime(10_000);
+    expect(fired).toHaveLength(21);
+    expect(wheel.size).toBe(0);
+  });
+});
