@@ -1,7 +1,8 @@
 /**
  * Slow attacks (S12): crowds that dribble heads, dribble bodies, or read in dribs, while honest clients send at a
- * fixed rate from another process. At the whole size they are judged against a baseline of the same run, by the
- * middle of the half seconds' figures; at the others by errors, and by how long slow heads live.
+ * fixed rate from another process. They are judged by errors, by how long slow heads live, and from CI's size on
+ * against a baseline of the same run, by the middle of the half seconds' figures: with as much more as requests past
+ * the gateway, sent at the same time, took longer than they did before, since attackers and others share its cores.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Crowd, median, type SlowKind, type Window } from '../helpers/crowd.ts';
@@ -24,13 +25,21 @@ const product = new Product({
 let serving: Crowd;
 let honest: Crowd;
 let attackers: Crowd;
+let straightPort: number;
 
 beforeAll(async () => {
   [serving, honest, attackers] = await Promise.all([Crowd.start(), Crowd.start(), Crowd.start()]);
   await product.start();
-  const port = await serving.order<number>({ do: 'serve' });
+  straightPort = await serving.order<number>({ do: 'serve' });
   const { poolId, providerId } = product.bootstrap;
-  await product.proxies('CreateSession', { poolId, providerId, token: 's', scheme: 'http', host: '127.0.0.1', port });
+  await product.proxies('CreateSession', {
+    poolId,
+    providerId,
+    token: 's',
+    scheme: 'http',
+    host: '127.0.0.1',
+    port: straightPort,
+  });
 });
 afterAll(async () => {
   await Promise.all([serving, honest, attackers].map((crowd) => crowd?.close()));
@@ -59,9 +68,12 @@ async function honestFor(ms: number): Promise<Report> {
   return honest.order({ do: 'windows' });
 }
 
-const p99 = ({ windows }: Report): number => median(windows.map((window) => window.p99));
-const told = (report: Report): string =>
-  `p50 ${median(report.windows.map(({ p50 }) => p50)).toFixed(2)} ms, p99 ${p99(report).toFixed(2)} ms`;
+const middle = ({ windows }: Report, figure: 'p50' | 'p99' | 'straightP99'): number =>
+  median(windows.map((window) => window[figure]));
+const told = (report: Report): string => {
+  const [p50, p99, straight] = (['p50', 'p99', 'straightP99'] as const).map((one) => middle(report, one).toFixed(2));
+  return `p50 ${p50} ms, p99 ${p99} ms (straight ${straight})`;
+};
 
 test.for(CROWDS)(
   'honest traffic beside $each slow clients of the kinds $kinds',
@@ -69,7 +81,7 @@ test.for(CROWDS)(
   async ({ kinds, each }, { annotate }) => {
     const port = product.gatewayPort;
     const head = headOf('GET http://a.test/ok');
-    await honest.order({ do: 'steady', port, head, perSecond: PER_SECOND, connections: 16 });
+    await honest.order({ do: 'steady', port, straightPort, head, perSecond: PER_SECOND, connections: 16 });
     await honestFor(BASELINE_MS / 2);
     const before = await honestFor(BASELINE_MS);
     const resident = residentBytes(product.pid);
@@ -90,8 +102,10 @@ test.for(CROWDS)(
     expect([before.errors, beside.errors, after.errors]).toEqual([0, 0, 0]);
     const answered = beside.windows.reduce((sum, { count }) => sum + count, 0);
     expect(answered).toBeGreaterThan((ATTACK_MS / 1_000) * PER_SECOND * 0.9);
-    // A figure to be taken by hand, on a machine that does nothing else: attackers and honest clients share its cores.
-    if (whole) expect(p99(beside)).toBeLessThanOrEqual(2 * p99(before));
+    if (full) {
+      const machine = Math.max(1, middle(beside, 'straightP99') / middle(before, 'straightP99'));
+      expect(middle(beside, 'p99') / middle(before, 'p99')).toBeLessThanOrEqual(2 * machine);
+    }
     if (kinds.includes('head')) {
       expect(lived.length).toBeGreaterThanOrEqual(each);
       await annotate(`heads lived ${Math.min(...lived).toFixed(0)}–${Math.max(...lived).toFixed(0)} ms`);

@@ -16,7 +16,11 @@ import process from 'node:process';
 import type { BurstReport, Order, SlowKind, Window } from './crowd.ts';
 
 const WINDOW_MS = 500;
+/** Each slow connection moves once in so long; all of them evenly spread over it, as clients that know nothing of each other are. */
 const DRIBBLE_MS = 1_000;
+const STEP_MS = 1;
+/** What one that reads in dribs takes each time (slowhttptest's `-X` takes 32 in 5 s). */
+const READ_BYTES = 512;
 /** Without an answer for so long, a connection that should have had one hangs, and counts as held. */
 const HANGS_MS = 20_000;
 /** More than the kernel holds for a connection that is read in dribs. */
@@ -42,6 +46,7 @@ function dial(port: number): Socket {
 function stop(): void {
   for (const timer of timers) clearInterval(timer);
   timers.clear();
+  keepUp = null;
   // A reset: an end alone might be one that still waits for its answer.
   for (const socket of open) socket.resetAndDestroy();
 }
@@ -71,72 +76,123 @@ function serve(): Promise<number> {
   );
 }
 
-let sample: number[] = [];
 let errors = 0;
 let windows: Window[] = [];
 
-/** `connections` keep-alive connections take turns; one that is still waited for counts when it is answered. */
-function steady(port: number, head: string, perSecond: number, connections: number): void {
-  const lanes = Array.from({ length: connections }, () => {
+/** Keep-alive connections that take turns; one that is still waited for counts when it is answered. */
+class Lanes {
+  readonly #port: number;
+  readonly #head: string;
+  readonly #asks: (() => void)[];
+  #turn = 0;
+  #sample: number[] = [];
+
+  constructor(port: number, head: string, connections: number) {
+    this.#port = port;
+    this.#head = head;
+    this.#asks = Array.from({ length: connections }, () => this.#lane());
+  }
+
+  ask(): void {
+    this.#asks[this.#turn++ % this.#asks.length]!();
+  }
+
+  /** How long the answers since the last call took, sorted, ms. */
+  times(): number[] {
+    return this.#sample.splice(0).sort((a, b) => a - b);
+  }
+
+  #lane(): () => void {
     const waiting: number[] = [];
     let socket: Socket | null = null;
     let text = '';
-    const ask = (): void => {
-      if (socket === null) {
-        socket = dial(port);
-        text = '';
-        socket.on('data', (chunk) => {
-          text += chunk.toString('latin1');
-          for (let end = text.indexOf('\r\n\r\nok'); end !== -1; end = text.indexOf('\r\n\r\nok')) {
-            if (!text.startsWith('HTTP/1.1 200 ')) errors++;
-            text = text.slice(end + 6);
-            sample.push(performance.now() - waiting.shift()!);
-          }
-        });
-        socket.once('close', () => {
-          errors += waiting.splice(0).length;
-          socket = null;
-        });
-      }
-      waiting.push(performance.now());
-      socket.write(head);
+    const open = (): Socket => {
+      text = '';
+      const opened = dial(this.#port);
+      opened.on('data', (chunk) => {
+        text += chunk.toString('latin1');
+        for (let end = text.indexOf('\r\n\r\nok'); end !== -1; end = text.indexOf('\r\n\r\nok')) {
+          if (!text.startsWith('HTTP/1.1 200 ')) errors++;
+          text = text.slice(end + 6);
+          this.#sample.push(performance.now() - waiting.shift()!);
+        }
+      });
+      opened.once('close', () => {
+        errors += waiting.splice(0).length;
+        socket = null;
+      });
+      return opened;
     };
-    return ask;
-  });
+    return () => {
+      socket ??= open();
+      waiting.push(performance.now());
+      socket.write(this.#head);
+    };
+  }
+}
+
+/** Sends at a fixed rate through the gateway, and as often straight to the upstream, to see what the machine does. */
+function steady({ port, straightPort, head, perSecond, connections }: Extract<Order, { do: 'steady' }>): void {
+  const through = new Lanes(port, head, connections);
+  const straight = new Lanes(straightPort, head, connections);
   const startedAt = performance.now();
   let sent = 0;
   every(2, () => {
     const due = ((performance.now() - startedAt) / 1_000) * perSecond;
-    for (; sent < due; sent++) lanes[sent % connections]!();
+    for (; sent < due; sent++) {
+      through.ask();
+      straight.ask();
+    }
   });
   every(WINDOW_MS, () => {
-    const sorted = sample.sort((a, b) => a - b);
-    sample = [];
-    if (sorted.length === 0) return;
-    const at = (part: number): number => sorted[Math.floor((sorted.length - 1) * part)]!;
-    windows.push({ count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) });
+    const times = through.times();
+    const beside = straight.times();
+    if (times.length === 0 || beside.length === 0) return;
+    windows.push({ count: times.length, p50: at(times, 0.5), p99: at(times, 0.99), straightP99: at(beside, 0.99) });
   });
+}
+
+function at(sorted: readonly number[], part: number): number {
+  return sorted[Math.floor((sorted.length - 1) * part)]!;
 }
 
 let lives: number[] = [];
 
+/** What dribbles, by the step of the second in which it does. */
+const dribbling = Array.from({ length: DRIBBLE_MS / STEP_MS }, () => new Set<() => void>());
+let opened = 0;
+let keepUp: NodeJS.Timeout | null = null;
+
+function keepDribbling(): NodeJS.Timeout {
+  let step = 0;
+  const startedAt = performance.now();
+  return every(STEP_MS, () => {
+    for (; step * STEP_MS < performance.now() - startedAt; step++) {
+      for (const dribble of dribbling[step % dribbling.length]!) dribble();
+    }
+  });
+}
+
 function slow(kind: SlowKind, port: number, head: string): void {
   const socket = dial(port);
   const bornAt = performance.now();
-  const dribble = setInterval(() => {
-    if (kind === 'read') socket.resume();
+  const together = dribbling[opened++ % dribbling.length]!;
+  const dribble = (): void => {
+    if (kind === 'read') socket.read(READ_BYTES);
     else if (socket.writable) socket.write('x');
-  }, DRIBBLE_MS);
-  socket.on('data', () => kind === 'read' && socket.pause());
+  };
+  together.add(dribble);
+  // Whoever listens for 'readable' takes what it asks for; the kernel's buffers fill behind it.
+  if (kind === 'read') socket.on('readable', () => undefined);
+  else socket.resume();
   // A dribbled head has all but its end.
   socket.once('connect', () => socket.write(kind === 'head' ? head.slice(0, -4) : head));
   socket.once('close', () => {
-    clearInterval(dribble);
+    together.delete(dribble);
     if (kind === 'head') lives.push(performance.now() - bornAt);
-    if (timers.has(keepUp!)) slow(kind, port, head);
+    if (keepUp !== null) slow(kind, port, head);
   });
 }
-let keepUp: NodeJS.Timeout | null = null;
 
 async function burst(port: number, n: number, perSecond: number, head: string, holdMs: number): Promise<BurstReport> {
   const statuses: Record<string, number> = {};
@@ -185,7 +241,7 @@ async function obey(order: Order): Promise<unknown> {
     case 'serve':
       return serve();
     case 'steady':
-      return steady(order.port, order.head, order.perSecond, order.connections);
+      return steady(order);
     case 'windows': {
       const report = { windows, errors };
       windows = [];
@@ -193,7 +249,7 @@ async function obey(order: Order): Promise<unknown> {
       return report;
     }
     case 'slow':
-      keepUp ??= every(60_000, () => undefined);
+      keepUp ??= keepDribbling();
       for (let i = 0; i < order.n; i++) {
         slow(order.kind, order.port, order.head);
         if (i % 50 === 49) await new Promise((resolve) => setTimeout(resolve, 5));

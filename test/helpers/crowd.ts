@@ -12,7 +12,8 @@ export interface Window {
   readonly count: number;
   readonly p50: number;
   readonly p99: number;
-  readonly max: number;
+  /** Of as many requests that went to the upstream itself, in the same half second: what the machine did. */
+  readonly straightP99: number;
 }
 
 export interface BurstReport {
@@ -26,7 +27,14 @@ export type SlowKind = 'head' | 'body' | 'read';
 
 export type Order =
   | { readonly do: 'serve' | 'windows' | 'lived' | 'stop' }
-  | { readonly do: 'steady'; readonly port: number; readonly head: string; perSecond: number; connections: number }
+  | {
+      readonly do: 'steady';
+      readonly port: number;
+      readonly straightPort: number;
+      readonly head: string;
+      readonly perSecond: number;
+      readonly connections: number;
+    }
   | { readonly do: 'slow'; readonly kind: SlowKind; readonly n: number; readonly port: number; readonly head: string }
   | {
       readonly do: 'burst';
