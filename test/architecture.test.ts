@@ -110,6 +110,8 @@ const PACKAGE_ENTRY = 'client/client.ts';
 
 const files = readSources(['src', 'control', 'gateway', 'client']);
 const written = files.filter(({ path }) => !path.startsWith('control/gen/'));
+/** What tries and measures the product is bound by its length alone. */
+const around = readSources(['test', 'bench', 'scripts']);
 
 const isWithin = (path: string, place: string) => path === place || path.startsWith(`${place}/`);
 const isPackage = (target: string) => !target.startsWith('node:') && !/^(?:src|control|gateway|client)\//.test(target);
@@ -171,7 +173,8 @@ describe('files', () => {
   });
 
   it(`have at most ${MAX_LINES} lines`, () => {
-    expect(written.filter(({ lines }) => lines > MAX_LINES).map(({ path, lines }) => `${path}: ${lines}`)).toEqual([]);
+    const long = [...written, ...around].filter(({ lines }) => lines > MAX_LINES);
+    expect(long.map(({ path, lines }) => `${path}: ${lines}`)).toEqual([]);
   });
 
   it('export by name, re-export nothing, and keep no mutable state of a module', () => {

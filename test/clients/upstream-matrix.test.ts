@@ -12,6 +12,8 @@ import { hasDante, startDante } from '../helpers/dante.ts';
 import { type GatewayRig, startGatewayRig } from '../helpers/gateway-rig.ts';
 import { hasHaproxy, startHaproxy, startTlsFront } from '../helpers/haproxy.ts';
 import { hasMicrosocks, startMicrosocks } from '../helpers/microsocks.ts';
+import { hasOpenssh, startOpenssh } from '../helpers/openssh.ts';
+import { hasOwnUsers } from '../helpers/own-users.ts';
 import { hasSquid, startSquid } from '../helpers/squid.ts';
 import { startTarget, type Target } from '../helpers/target.ts';
 import { hasTinyproxy, startTinyproxy } from '../helpers/tinyproxy.ts';
@@ -30,6 +32,7 @@ const CREDENTIALS = {
   'some, which are not asked for': { asked: false, session: RIGHT },
 } as const;
 type Credentials = keyof typeof CREDENTIALS;
+const ALL_CREDENTIALS = Object.keys(CREDENTIALS) as Credentials[];
 
 const TARGETS = { IPv4: '127.0.0.1', IPv6: '[::1]', 'a name': 'localhost' } as const;
 type Named = keyof typeof TARGETS;
@@ -49,6 +52,9 @@ interface Upstream {
   readonly name: string;
   readonly here: boolean;
   readonly schemes: readonly Scheme[];
+  /** What it can be tried with, where that is not all; `lacking` says what this machine has not. */
+  readonly credentials?: readonly Credentials[];
+  readonly lacking?: string;
   readonly start: (asked: boolean) => Promise<{ readonly port: number; close(): Promise<void> }>;
   /** What a tunnel to a target that refuses comes to, where it is not `target_unreachable`. */
   readonly unreachable?: Cause;
@@ -92,7 +98,13 @@ const UPSTREAMS: readonly Upstream[] = [
     name: 'dante',
     here: hasDante,
     schemes: ['socks4', 'socks4a', 'socks5', 'socks5h'],
-    start: (asked) => startDante(asked, FORBIDDEN_PORT),
+    ...(hasOwnUsers
+      ? {}
+      : {
+          credentials: ALL_CREDENTIALS.filter((credentials) => credentials !== 'right'),
+          lacking: 'nss_wrapper, to give Dante users whose passwords are known, is not installed',
+        }),
+    start: (asked) => startDante(accounts(asked), FORBIDDEN_PORT),
     // It takes the address 0.0.0.1 of SOCKS 4A for an address; and SOCKS 4 has one code for all refusals.
     differs: ({ scheme, credentials, target }) => {
       if (isSocks4(scheme) && target !== 'IPv6' && CREDENTIALS[credentials].asked) return 'target_unreachable';
@@ -104,6 +116,17 @@ const UPSTREAMS: readonly Upstream[] = [
     here: hasMicrosocks,
     schemes: ['socks5', 'socks5h'],
     start: (asked) => startMicrosocks(asked ? [RIGHT.username, RIGHT.password] : null),
+  },
+  {
+    name: 'openssh with dropbear and nss_wrapper',
+    here: hasOpenssh,
+    schemes: ['socks4', 'socks4a', 'socks5', 'socks5h'],
+    credentials: ALL_CREDENTIALS.filter((credentials) => !CREDENTIALS[credentials].asked),
+    start: startOpenssh,
+    // It closes without a word, also when it is offered no method that it has.
+    unreachable: 'upstream_reset',
+    differs: ({ scheme, credentials }) =>
+      !isSocks4(scheme) && credentials === 'some, which are not asked for' ? 'upstream_reset' : undefined,
   },
 ];
 
@@ -192,17 +215,22 @@ async function startAll({ schemes, start }: Upstream, asked: boolean) {
 for (const upstream of UPSTREAMS) {
   const { name, here } = upstream;
   describe.skipIf(!here)(here ? name : `${name} is not installed: skipped`, () => {
-    const started: Awaited<ReturnType<typeof startAll>>[] = [];
+    /** One that asks for credentials and one that does not, so far as it has both. */
+    const started = new Map<boolean, Awaited<ReturnType<typeof startAll>>>();
+    const given = upstream.credentials ?? ALL_CREDENTIALS;
     beforeAll(async () => {
-      started.push(await startAll(upstream, true), await startAll(upstream, false));
+      for (const asked of new Set(given.map((credentials) => CREDENTIALS[credentials].asked))) {
+        started.set(asked, await startAll(upstream, asked));
+      }
     });
     afterAll(async () => {
-      for (const one of started) await one.close();
+      for (const one of started.values()) await one.close();
     });
+    if (upstream.lacking !== undefined) test.skip(`${upstream.lacking}: skipped`);
 
     function put(scheme: Scheme, credentials: Credentials): void {
       const { asked, session } = CREDENTIALS[credentials];
-      const port = started[asked ? 0 : 1]!.port(scheme);
+      const port = started.get(asked)!.port(scheme);
       rig.put(1, 1, { endpoint: { scheme, host: '127.0.0.1', port }, ...session });
     }
 
@@ -210,13 +238,8 @@ for (const upstream of UPSTREAMS) {
     describe.each(schemes)('%s', (scheme) => {
       const skipped = scheme === 'https' && !hasHaproxy;
       if (skipped) test.skip('HAProxy is not installed to speak TLS in front of it: skipped');
-      const given = (Object.keys(CREDENTIALS) as Credentials[]).filter(
-        // Nobody can be added to whom Dante knows.
-        (credentials) => !skipped && !(name === 'dante' && credentials === 'right'),
-      );
-      if (name === 'dante') test.skip('right credentials: Dante checks those of users of the system, skipped');
       test.each(
-        given.flatMap((credentials) =>
+        (skipped ? [] : given).flatMap((credentials) =>
           KINDS.flatMap((kind) =>
             (Object.keys(TARGETS) as Named[]).map((target) => [credentials, kind, target] as const),
           ),

@@ -28,9 +28,18 @@ export class Program {
     }
   }
 
-  /** Starts it and waits until `port` takes connections; throws with its last words when that does not happen. */
-  static async serving(path: string, args: readonly string[], port: number): Promise<Program> {
-    const program = new Program(spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  /**
+   * Starts it, with `environment` besides our own, and waits until `port` takes connections; throws with its last
+   * words when that does not happen.
+   */
+  static async serving(
+    path: string,
+    args: readonly string[],
+    port: number,
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<Program> {
+    const env = { ...process.env, ...environment };
+    const program = new Program(spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], env }));
     const deadline = performance.now() + START_MS;
     while (!(await takesConnections(port))) {
       if (program.#ended || performance.now() > deadline) {
