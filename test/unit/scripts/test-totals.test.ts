@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('../../../scripts/test-totals.ts', import.meta.url));
-const FILE_OK = { status: 'passed', assertionResults: [{ status: 'passed' }] };
-const FILE_WITH_A_FAILED_TEST = { status: 'failed', assertionResults: [{ status: 'failed' }] };
-const FILE_THAT_DID_NOT_LOAD = { status: 'failed', assertionResults: [] };
+const FILE_OK = { name: 'a.test.ts', status: 'passed', message: '', assertionResults: [{ status: 'passed' }] };
+const FAILED_TEST = { fullName: 'adds > up', status: 'failed', failureMessages: ['1 is not 2'] };
+const FILE_WITH_A_FAILED_TEST = { name: 'b.test.ts', status: 'failed', message: '', assertionResults: [FAILED_TEST] };
+const FILE_THAT_DID_NOT_LOAD = { name: 'c.test.ts', status: 'failed', message: 'no such file', assertionResults: [] };
 
 let folder: string;
 beforeAll(() => {
@@ -44,8 +45,15 @@ it('leaves out skipped when nothing was', () => {
   expect(totals(0, report(3, 0, 0, FILE_OK))).toEqual({ stdout: '3 passed, 0 failed\n', status: 0 });
 });
 
-it('counts a failed test once, though its file failed as well', () => {
-  expect(totals(0, report(3, 1, 0, FILE_WITH_A_FAILED_TEST))).toEqual({ stdout: '3 passed, 1 failed\n', status: 1 });
+it('counts a failed test once, though its file failed as well, and says once more what failed and why', () => {
+  expect(totals(0, report(3, 1, 0, FILE_WITH_A_FAILED_TEST))).toEqual({
+    stdout: 'FAILED b.test.ts > adds > up\n1 is not 2\n3 passed, 1 failed\n',
+    status: 1,
+  });
+});
+
+it('says of a file that did not load why not', () => {
+  expect(totals(0, report(0, 0, 0, FILE_THAT_DID_NOT_LOAD)).stdout).toContain('FAILED c.test.ts\nno such file\n');
 });
 
 it.each([
@@ -54,6 +62,6 @@ it.each([
   ['a step that failed', 1, report(0, 0, 0)],
 ])('%s is a failure', (_, steps, given) => {
   const { stdout, status } = totals(steps, given);
-  expect(stdout).toMatch(/^\d+ passed, 1 failed\n$/);
+  expect(stdout).toMatch(/^\d+ passed, 1 failed\n$/m);
   expect(status).toBe(1);
 });
