@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Two stages: the first compiles and keeps only what runs; the second has no
+# Two stages: the first builds and keeps only what runs; the second has no
 # compiler, no npm cache and no development dependency. Works with a read-only
 # root file system, every capability dropped and no-new-privileges:
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
@@ -10,16 +10,20 @@ WORKDIR /build
 # The image brings the runtime itself, so no install script runs, the pinned Node's included.
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
 COPY src src
 COPY control control
 COPY gateway gateway
-RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json \
- && node dist/src/main.js version \
+COPY client client
+COPY scripts/bundle.ts scripts/bundle.ts
+RUN node scripts/bundle.ts \
+ && node dist/server/main.js version \
  && npm prune --omit=dev --ignore-scripts
 
 FROM node:26.10.0-bookworm-slim
+# As scripts/launch.js has it.
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
     SALLYPORT_DATA_DIR=/data \
     SALLYPORT_LOG_FORMAT=json \
     SALLYPORT_CONTROL_LISTEN=0.0.0.0:7070 \
@@ -38,5 +42,5 @@ VOLUME ["/data"]
 EXPOSE 7070 3128
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["node", "scripts/healthcheck.js"]
-ENTRYPOINT ["node", "dist/src/main.js"]
+ENTRYPOINT ["node", "dist/server/main.js"]
 CMD ["serve"]

@@ -55,9 +55,8 @@ export async function makeBackup(store: Store, clock: Clock, signal: AbortSignal
 
 /** Checks the copy on a thread of its own. */
 async function checkBeside(path: string, signal: AbortSignal): Promise<void> {
-  // The source runs as it is, the package runs compiled: the worker is the neighbour of the same kind.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const worker = new Worker(new URL(`./store/copy-check-worker.${extension}`, import.meta.url), { workerData: path });
+  // Written like this for scripts/bundle.ts, which makes every such file an entry of its own.
+  const worker = new Worker(new URL('./store/copy-check-worker.ts', import.meta.url), { workerData: path });
   const { promise, resolve, reject } = Promise.withResolvers<CopyVerdict>();
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });

@@ -24,7 +24,8 @@ interface Window {
 }
 
 export class AuthThrottle {
-  readonly #windows = new LRUCache<string, Window>({ max: MAX_NETWORKS });
+  /** A bound by size, of one each: a bound by `max` would take the memory of all of them in advance. */
+  readonly #windows = new LRUCache<string, Window>({ maxSize: MAX_NETWORKS, sizeCalculation: () => 1 });
   readonly #clock: Clock;
 
   constructor(clock: Clock) {

@@ -78,7 +78,10 @@ class Flight {
 export class NameResolver {
   readonly #options: NameResolverOptions;
   readonly #hosts: HostsFile;
-  readonly #cache = new LRUCache<string, { readonly found: Resolved; readonly until: number }>({ max: MAX_CACHED });
+  readonly #cache = new LRUCache<string, { readonly found: Resolved; readonly until: number }>({
+    maxSize: MAX_CACHED,
+    sizeCalculation: () => 1,
+  });
   readonly #flights = new Map<string, Flight>();
   readonly #secondChoice: SecondChoice | null;
   /** Null where the operator named the servers: those do not change. */

@@ -1,5 +1,5 @@
 /**
- * TLS towards `https` upstreams: made once for a gateway, used by every dial.
+ * TLS towards `https` upstreams: its context is made with the first of them, and used by every dial.
  *
  * The certificate must come from an authority that the runtime knows or the operator
  * named, and must name the host that the session names; a session with `tlsInsecure`
@@ -19,19 +19,17 @@ import {
 import type { Route } from '../src/core/model.ts';
 
 export class UpstreamTls {
-  readonly #secureContext: SecureContext;
+  readonly #authorities: readonly string[];
+  #secureContext: SecureContext | null = null;
 
-  /** `authorities`: certificates in PEM that are trusted next to the runtime's own. */
+  /** `authorities`: certificates in PEM that are trusted next to the runtime's own; they were seen to be readable. */
   constructor(authorities: readonly string[]) {
-    this.#secureContext = createSecureContext({
-      minVersion: 'TLSv1.2',
-      // The runtime's own need no list of ours: OpenSSL shares one store of them.
-      ...(authorities.length === 0 ? {} : { ca: [...getCACertificates('default'), ...authorities] }),
-    });
+    this.#authorities = authorities;
   }
 
   /** Speaks TLS over a socket that is connected or about to be; 'secureConnect' follows, or an error. */
   secure(carrier: Socket, { host, tlsInsecure }: Route): Socket {
+    this.#secureContext ??= contextWith(this.#authorities);
     // `@types/node` has no `allowHalfOpen` here; Node passes it on to the socket.
     const options: ConnectionOptions & { readonly allowHalfOpen: true } = {
       socket: carrier,
@@ -45,6 +43,14 @@ export class UpstreamTls {
     };
     return connect(options);
   }
+}
+
+function contextWith(authorities: readonly string[]): SecureContext {
+  return createSecureContext({
+    minVersion: 'TLSv1.2',
+    // The runtime's own need no list of ours: OpenSSL shares one store of them.
+    ...(authorities.length === 0 ? {} : { ca: [...getCACertificates('default'), ...authorities] }),
+  });
 }
 
 /**

@@ -6,9 +6,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
+import { productOf } from '../lib/product.ts';
 import { type Child, Stage } from '../lib/stage.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const ROOT = join(import.meta.dirname, '../..');
 const READY_TIMEOUT_MS = 120_000;
 /** Rows of one bulk call while a store is filled. */
 const FILL_ROWS = 25_000;
@@ -29,10 +30,12 @@ export class BenchProduct {
 
   /** Starts it; answers the seconds from spawning to the ready line. */
   async start(): Promise<number> {
+    const program = productOf(ROOT);
     const startMs = performance.now();
-    const child = this.stage.start('sallyport', 0, [process.execPath, MAIN, 'serve'], {
+    const child = this.stage.start('sallyport', 0, [process.execPath, program.main, 'serve'], {
       cwd: this.dataDir,
       env: {
+        ...program.env,
         PATH: process.env.PATH,
         SALLYPORT_DATA_DIR: this.dataDir,
         SALLYPORT_CONTROL_LISTEN: '127.0.0.1:0',

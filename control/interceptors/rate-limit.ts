@@ -20,7 +20,7 @@ export interface RateLimit {
 
 /** `rate` in calls a second and `burst` in calls, both 1 or more. */
 export function createRateLimit(clock: Clock, rate: number, burst: number): RateLimit {
-  const buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
+  const buckets = new LRUCache<string, Bucket>({ maxSize: MAX_BUCKETS, sizeCalculation: () => 1 });
   return {
     take(keyId) {
       const nowMs = clock.monotonicMs();

@@ -1,8 +1,7 @@
 /** One run of the command line: `sallyport …` as a process of its own, to its end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+import { FROM_SOURCE } from './product.ts';
 
 export interface CommandResult {
   readonly code: number | null;
@@ -14,8 +13,9 @@ export interface CommandResult {
 export async function runCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  main = FROM_SOURCE,
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -11,7 +11,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Bootstrap } from '../../src/app.ts';
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+/** The product from source, and as `npm start` and the package run it; the latter has to be built first. */
+export const FROM_SOURCE = new URL('../../src/main.ts', import.meta.url).pathname;
+export const AS_BUILT = new URL('../../dist/server/main.js', import.meta.url).pathname;
 
 export interface RpcAnswer {
   readonly status: number;
@@ -29,13 +31,15 @@ export class Product {
   gatewayPort = 0;
   readonly #env: Readonly<Record<string, string>>;
   readonly #before: string;
+  readonly #main: string;
   #child: ChildProcess | null = null;
   #bootstrap: Bootstrap | null = null;
 
   /** `before`: what a shell does to itself before it becomes the product, such as `ulimit -n 256`. */
-  constructor(env: Readonly<Record<string, string>> = {}, before = ':') {
+  constructor(env: Readonly<Record<string, string>> = {}, before = ':', main = FROM_SOURCE) {
     this.#env = env;
     this.#before = before;
+    this.#main = main;
   }
 
   get bootstrap(): Bootstrap {
@@ -50,7 +54,7 @@ export class Product {
   /** Starts it and waits for its ready line; answers the milliseconds that took. */
   async start(): Promise<number> {
     const startedAt = performance.now();
-    const child = spawn('sh', ['-c', `${this.#before} && exec "$0" "$@"`, process.execPath, MAIN, 'serve'], {
+    const child = spawn('sh', ['-c', `${this.#before} && exec "$0" "$@"`, process.execPath, this.#main, 'serve'], {
       env: {
         PATH: process.env.PATH,
         // Under npm its types are stripped once for all starts: those are half of what a start costs.

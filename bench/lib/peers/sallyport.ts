@@ -1,5 +1,5 @@
 /**
- * Sallyport itself, the whole product: `src/main.ts serve` of a source tree on a
+ * Sallyport itself, the whole product: a source tree as `npm start` runs it, on a
  * fresh data directory, prepared over its own RPC like any client would: a pool
  * of sixteen sessions with different credentials at the bench's upstream, and a
  * second pool that only makes the index as large as the row asks.
@@ -9,6 +9,7 @@ import { existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { basic, UPSTREAM_CREDENTIALS } from '../credentials.ts';
+import { productOf } from '../product.ts';
 import type { Child, Stage } from '../stage.ts';
 
 const READY_TIMEOUT_MS = 30_000;
@@ -50,10 +51,12 @@ export async function startSallyport(
 ): Promise<RunningSallyport> {
   const dataDir = stage.folder('data');
   const log = openSync(join(dataDir, 'out.jsonl'), 'w', 0o600);
-  const child = stage.start(name, 0, [process.execPath, join(root, 'src/main.ts'), 'serve'], {
+  const program = productOf(root);
+  const child = stage.start(name, 0, [process.execPath, program.main, 'serve'], {
     cwd: dataDir,
     stdio: ['ignore', log, 'pipe'],
     env: {
+      ...program.env,
       PATH: process.env.PATH,
       HOME: dataDir,
       SALLYPORT_DATA_DIR: dataDir,
