@@ -9,6 +9,7 @@ import type { GatewayMethods } from '../src/app.ts';
 import type { Config } from '../src/config.ts';
 import { openLink } from '../src/link.ts';
 import { startLogging } from '../src/logging.ts';
+import { Rest } from '../src/rest.ts';
 import { productVersion } from '../src/version.ts';
 import type { Bootstrap } from './bootstrap.ts';
 import { type ControlPlane, startControlPlane } from './plane.ts';
@@ -29,6 +30,7 @@ export type ControlMethods = {
 const config = workerData as Config;
 const port = parentPort!;
 const logging = startLogging(config);
+const rest = new Rest();
 let plane: ControlPlane | null = null;
 
 const methods: ControlMethods = {
@@ -49,11 +51,13 @@ const methods: ControlMethods = {
     plane = await startControlPlane(options, gateway, logging.log, (error) => {
       throw error;
     });
+    rest.start();
     return { controlUrl: plane.url, bootstrapped: plane.bootstrap };
   },
   ready: () => plane?.setReady(),
   drain: () => plane?.setDraining(),
   async close() {
+    rest.close();
     await plane?.close();
     await logging.close();
     // The port is what keeps this thread alive: without it, it ends once this answer is sent.

@@ -4,8 +4,9 @@
  * A wheel of slots, one a tick. Arming writes a tick number into the entry; it
  * is filed only when it is in no slot, or in one that comes up too late. When
  * its slot comes up, an entry that was re-armed meanwhile is filed again, a
- * disarmed one is dropped, a due one fires; what was filed sooner elsewhere is
- * passed over. So arming and disarming on the request path are mostly one store.
+ * disarmed one is dropped, a due one fires. So arming and disarming on the request
+ * path are mostly one store. An entry stands in one slot at most, and leaves it when
+ * it is released: what has ended keeps nothing here.
  *
  *   slot:   0    1    2    3   …  511   (511 ticks ahead at most; later ones
  *          [e]  []  [e,e] []       []    are visited and filed again)
@@ -28,6 +29,8 @@ export class Deadline {
   at = NEVER;
   /** Tick at which the wheel looks at it next; NEVER while it is in no slot. */
   visitAt = NEVER;
+  /** Its index in that slot. */
+  position = -1;
   readonly #wheel: Deadlines;
   fire: () => void;
 
@@ -51,14 +54,12 @@ export class Deadline {
     this.at = NEVER;
   }
 
-  /** Disarms for good, and lets go of the owner, which the wheel would else keep until the slot comes up. */
+  /** Disarms for good: the wheel knows it no more. */
   release(): void {
     this.at = NEVER;
-    this.fire = nothing;
+    if (this.visitAt !== NEVER) this.#wheel.take(this);
   }
 }
-
-function nothing(): void {}
 
 /** A slot that has come up: what was filed in it for this tick, worked off from `next` on. */
 interface DueSlot {
@@ -86,12 +87,29 @@ export class Deadlines {
     return (this.tick - tick) * TICK_MS;
   }
 
+  /** Puts an armed entry into the slot that fits, and out of a later one. */
   file(entry: Deadline): void {
+    if (entry.visitAt !== NEVER) this.take(entry);
     const ahead = Math.min(Math.max(entry.at - this.tick, 1), SLOTS - 1);
     entry.visitAt = this.tick + ahead;
-    this.#slots[entry.visitAt % SLOTS]!.push(entry);
+    entry.position = this.#slots[entry.visitAt % SLOTS]!.push(entry) - 1;
     this.#filedCount++;
     this.#timer ??= setInterval(() => this.advance(), TICK_MS).unref();
+  }
+
+  /** Takes an entry that is filed out of its slot: the last one of the slot fills its place. */
+  take(entry: Deadline): void {
+    const { visitAt, position } = entry;
+    entry.visitAt = NEVER;
+    // One whose slot has come up is passed over when its turn comes.
+    if (visitAt <= this.tick) return;
+    const slot = this.#slots[visitAt % SLOTS]!;
+    const last = slot.pop()!;
+    if (last !== entry) {
+      slot[position] = last;
+      last.position = position;
+    }
+    this.#filedCount--;
   }
 
   /** One tick; called by the interval, and by tests in place of time. */

@@ -12,6 +12,7 @@
  * the level for ever: a figure that has not fallen for some time is told from a full heap by collecting.
  */
 import type { Clock } from '../src/core/clock.ts';
+import { Heap } from '../src/core/heap.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import { FIELD, type Logger } from '../src/core/log.ts';
 import { descriptorsInUse } from './descriptors.ts';
@@ -48,6 +49,7 @@ export class Load {
   readonly #clock: Clock;
   readonly #descriptors: number;
   readonly #memory = new Memory();
+  readonly #heap = new Heap();
   /** Samples in a row that ask for a higher level than this one, or for a lower. */
   #higher = 0;
   #lower = 0;
@@ -71,7 +73,7 @@ export class Load {
   start(): void {
     this.#dueAt = this.#clock.monotonicMs() + SAMPLE_MS;
     this.#timer = setInterval(() => {
-      if (this.take(this.#measure())) this.#memory.collect();
+      if (this.take(this.#measure())) this.#heap.collect();
     }, SAMPLE_MS).unref();
   }
 

@@ -3,8 +3,7 @@
  * what ends a process that fills it, and of what the system allows where that is less than the machine has.
  */
 import { totalmem } from 'node:os';
-import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
 
 /** V8's own proportion: without a flag, the young generation may take 3/128 of what the old one may. */
 const OLD_SHARE = 128 / 131;
@@ -25,14 +24,6 @@ export class Memory {
     let used = 0;
     for (const space of getHeapSpaceStatistics()) if (!isYoung(space.space_name)) used += space.space_used_size;
     return Math.max(used / this.#oldLimit, this.#resident() / this.#allowed) * 100;
-  }
-
-  /** Collects garbage, in a task of its own: stops everything for as long as marking the heap takes. */
-  collect(): void {
-    // The only way to ask for it that needs no flag at the start.
-    setFlagsFromString('--expose-gc');
-    const gc = runInNewContext('gc') as (how: { type: 'major'; execution: 'async' }) => Promise<void>;
-    void gc({ type: 'major', execution: 'async' });
   }
 
   #resident(): number {

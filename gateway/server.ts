@@ -6,7 +6,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock } from '../src/core/clock.ts';
 import type { ClientRange, Entrance } from '../src/core/entrance.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
@@ -44,6 +43,7 @@ import { explain } from './explain.ts';
 import { Ledger } from './ledger.ts';
 import { type Door, Listeners } from './listeners.ts';
 import { Load, SHEDDING } from './load.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { NameResolver } from './name-resolver.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { SocksConnection } from './socks-connection.ts';
@@ -74,8 +74,6 @@ const PUTS = ['session-put', 'provider-put', 'pool-put'] as const;
 /** More than this many keys held elsewhere are not carried over a restart. */
 const MAX_STICKY_OVERRIDES = 100_000;
 const STICKY_SLICE_MS = 2;
-/** Event-loop delay is sampled at this interval; the interval itself is no delay. */
-const DELAY_SAMPLE_MS = 10;
 /** After the grace, what was cut gets this long to be gone: more than a tunnel's last words, less than the second in which we must be. */
 const LAST_WORDS_MS = 500;
 
@@ -90,7 +88,7 @@ export interface GatewayHoldings {
   readonly idleUpstreams: number;
   /** Slots taken, by level. */
   readonly slots: CapHoldings;
-  /** Entries in the deadline wheel; a closed connection's leaves within a turn of the wheel (51 s). */
+  /** Entries in the deadline wheel. */
   readonly deadlines: number;
 }
 
@@ -103,7 +101,7 @@ export class Gateway {
   readonly #arrivals = new Set<Arrival>();
   readonly #changes = new Map<Change['kind'], number>();
   readonly #applySeconds = new Histogram(APPLY_BUCKETS);
-  readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
+  readonly #loopDelay = new LoopDelay();
   #onEmpty: (() => void) | null = null;
 
   private constructor(options: GatewayOptions, context: GatewayContext, exit: LocalExitServer) {
@@ -112,8 +110,6 @@ export class Gateway {
     this.#exit = exit;
     this.#listeners = new Listeners(options.log, compileRanges(options.clientRanges));
     this.#reception = this.#makeReception();
-    this.#delay = monitorEventLoopDelay({ resolution: DELAY_SAMPLE_MS });
-    this.#delay.enable();
     context.load.start();
     context.directory.onRouteRetired = (route) => context.retire(route);
     context.directory.onScopeRetired = () => context.retireStale();
@@ -249,14 +245,6 @@ export class Gateway {
   /** Everything counted since the start, and the gauges now. */
   snapshot(): GatewaySnapshot {
     const { directory, counters, resolveSeconds } = this.#context;
-    const delay = this.#delay;
-    const seconds = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - DELAY_SAMPLE_MS / 1e3);
-    const eventLoopDelay = {
-      p50: seconds(delay.percentile(50)),
-      p99: seconds(delay.percentile(99)),
-      max: seconds(delay.max),
-    };
-    delay.reset();
     return {
       ...counters.snapshot(),
       resolveSeconds: [...resolveSeconds].map(([outcome, histogram]) => ({
@@ -276,7 +264,7 @@ export class Gateway {
       stickyMoves: [...Object.entries(directory.stickyMoves())].map(([reason, value]) => ({ labels: [reason], value })),
       indexChanges: [...this.#changes].map(([kind, value]) => ({ labels: [kind], value })),
       indexApplySeconds: this.#applySeconds.snapshot(),
-      eventLoopDelay,
+      eventLoopDelay: this.#loopDelay.take(),
     };
   }
 
@@ -344,7 +332,7 @@ export class Gateway {
     this.#context.resolver.close();
     this.#context.deadlines.close();
     this.#context.load.close();
-    this.#delay.disable();
+    this.#loopDelay.close();
     await this.#exit.close();
   }
 

@@ -19,6 +19,7 @@ import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import type { Logger } from './core/log.ts';
 import { type Link, openLink } from './link.ts';
+import { Rest } from './rest.ts';
 import { loadEntrances } from './tls-files.ts';
 
 /**
@@ -69,7 +70,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     clock: systemClock,
   });
   const control = startControlThread(config, gateway);
+  const rest = new Rest();
+  rest.start();
   const close = async (): Promise<void> => {
+    rest.close();
     await gateway.close();
     await control.close();
   };

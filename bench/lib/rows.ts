@@ -201,9 +201,10 @@ const churn: LoadRow = {
   },
 };
 
-const SETTLE_MS = 1_000;
+/** Until a process is at rest: Sallyport gives memory back within some five seconds of it (`src/rest.ts`). */
+const SETTLE_MS = 10_000;
 
-/** Gives the process a moment to finish what it has under way; throws for a subject without a process. */
+/** Lets the process come to rest; throws for a subject without a process. */
 async function settled({ pid }: Subject): Promise<{ pid: number }> {
   if (pid === null) throw new Error('this row needs a gateway');
   await sleep(SETTLE_MS);

@@ -11,15 +11,7 @@ let rig: GatewayRig;
 let upstream: RecordingUpstream;
 
 beforeAll(async () => {
-  // Short, so that the entries of closed connections leave the wheel of deadlines within the test.
-  const limits = {
-    headTimeoutMs: 3_000,
-    keepAliveMs: 1_000,
-    connectTimeoutMs: 2_000,
-    connectReplyTimeoutMs: 3_000,
-    tunnelIdleMs: 4_000,
-  };
-  rig = await startGatewayRig({ limits });
+  rig = await startGatewayRig();
   upstream = await startRecordingUpstream(echoTunnel);
   rig.put(1, upstream.port);
 });
