@@ -10,7 +10,7 @@
 import { clone, create, fromJsonString, toJsonString } from '@bufbuild/protobuf';
 import { type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { formatDestination, parseDestination } from '../src/core/destinations.ts';
-import type { PoolPolicyState } from '../src/core/model.ts';
+import { type OnRevokeName, OPEN_POLICY, type PoolPolicyState, type SelectionName } from '../src/core/model.ts';
 import { type FieldViolation, malformed } from './domain-error.ts';
 import {
   type AutoRotation,
@@ -103,10 +103,40 @@ export function policyMessage(policy: string): Pool {
   return filled(fromJsonString(PoolSchema, policy));
 }
 
+const SELECTIONS: Readonly<Record<number, SelectionName>> = {
+  [Selection.ROUND_ROBIN]: 'round_robin',
+  [Selection.RANDOM]: 'random',
+  [Selection.LEAST_CONNECTIONS]: 'least_connections',
+  [Selection.LEAST_RECENTLY_USED]: 'least_recently_used',
+  [Selection.FASTEST]: 'fastest',
+};
+
+const ON_REVOKE: Readonly<Record<number, OnRevokeName>> = {
+  [OnRevoke.CUT]: 'cut',
+  [OnRevoke.DRAIN]: 'drain',
+  [OnRevoke.KEEP]: 'keep',
+};
+
 /** What the gateway must know of a stored policy. */
 export function gatewayPolicy(policy: string): PoolPolicyState {
-  const { destinations, limits, quiet, via } = policyMessage(policy);
+  const pool = policyMessage(policy);
+  const { stickiness, failover, autoRotation, health, destinations, limits, quiet, via } = pool;
+  const defaults = OPEN_POLICY;
+  const ms = (span: Duration | undefined, otherwise: number) => (span === undefined ? otherwise : durationMs(span));
   return {
+    selection: SELECTIONS[pool.selection] ?? defaults.selection,
+    strict: stickiness?.mode === StickinessMode.STRICT,
+    stickyIdleMs: ms(stickiness?.idleTtl, defaults.stickyIdleMs),
+    stickyMaxMs: ms(stickiness?.maxTtl, defaults.stickyMaxMs),
+    maxAttempts: failover?.maxAttempts ?? defaults.maxAttempts,
+    failoverDeadlineMs: ms(failover?.deadline, defaults.failoverDeadlineMs),
+    rotateUnhealthy: autoRotation?.onUnhealthy ?? defaults.rotateUnhealthy,
+    rotateAgeMs: autoRotation?.maxAge === undefined ? null : durationMs(autoRotation.maxAge),
+    failuresToEject: health?.failuresToEject ?? defaults.failuresToEject,
+    baseEjectionMs: ms(health?.baseEjection, defaults.baseEjectionMs),
+    maxEjectionMs: ms(health?.maxEjection, defaults.maxEjectionMs),
+    maxEjectedPercent: health?.maxEjectedPercent ?? defaults.maxEjectedPercent,
+    onRevoke: ON_REVOKE[pool.onRevoke] ?? defaults.onRevoke,
     allow: destinations?.allow ?? [],
     deny: destinations?.deny ?? [],
     connectPorts: destinations?.connectPorts ?? [],

@@ -43,6 +43,7 @@ const putOf = (n: number, to: number, pools: number): Change =>
       accountName: `account-${n}`,
       sessionId: sessionIdOf(to),
       pinned: false,
+      boundAtMs: 0,
     },
   });
 

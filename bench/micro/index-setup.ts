@@ -36,6 +36,7 @@ export function sessionOf(n: number, pools: number, over: Partial<SessionState> 
     username: `user${n}`,
     password: `password${n}`,
     tlsInsecure: false,
+    labels: null,
     enabled: true,
     ...over,
   };
@@ -61,7 +62,7 @@ export interface Filled {
 export function emptyDirectory(pools: number): Filled {
   const directory = new Directory({ clock: systemClock, localExit: null });
   const provider = { id: PROVIDER, workspaceId: WORKSPACE, type: 'static', enabled: true } as const;
-  const bare = { endpoint: null, usernameTemplate: null, passwordTemplate: null, password: null };
+  const bare = { name: null, endpoint: null, usernameTemplate: null, passwordTemplate: null, password: null };
   directory.apply({ kind: 'provider-put', provider: { ...provider, ...bare } });
   const made: Pool[] = [];
   for (let n = 0; n < pools; n++) {

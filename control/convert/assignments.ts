@@ -17,6 +17,7 @@ export function assignmentMessage(record: AssignmentRecord): Assignment {
   });
 }
 
-export function assignmentPut({ id, poolId, accountName, sessionId, pinned }: AssignmentRecord): Change {
-  return { kind: 'assignment-put', assignment: { id, poolId, accountName, sessionId, pinned } };
+export function assignmentPut(record: AssignmentRecord): Change {
+  const { id, poolId, accountName, sessionId, pinned, updatedAtMs: boundAtMs } = record;
+  return { kind: 'assignment-put', assignment: { id, poolId, accountName, sessionId, pinned, boundAtMs } };
 }

@@ -53,13 +53,14 @@ export function providerMessage(record: ProviderRecord): pb.Provider {
  * do not open is handed over as disabled: nothing leaves without them.
  */
 export function providerPut(record: ProviderRecord, credentials: Secret | null): Change {
-  const { id, workspaceId, usernameTemplate, passwordTemplate } = record;
+  const { id, workspaceId, name, usernameTemplate, passwordTemplate } = record;
   const account = credentials === null ? null : readAccount(record, credentials.reveal());
   return {
     kind: 'provider-put',
     provider: {
       id,
       workspaceId,
+      name,
       type: kindOf(record.type),
       enabled: record.enabled && !record.unusable,
       endpoint: endpointOf(record),

@@ -1,6 +1,6 @@
 /** From a session's record to its message and to what the gateway must see. No rule is decided here. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import type { Change, Endpoint } from '../../src/core/model.ts';
+import { type Change, type Endpoint, LABEL_KEYS, type SessionLabels } from '../../src/core/model.ts';
 import * as pb from '../gen/proxies/v1/proxies_pb.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { SessionRecord, ShownSession } from '../store/sessions.ts';
@@ -38,7 +38,17 @@ export function endpointOf(record: Pick<SessionRecord, 'scheme' | 'host' | 'port
 /** What the gateway is told of a session, its password aside. */
 type PuttableSession = Pick<
   SessionRecord,
-  'id' | 'poolId' | 'providerId' | 'token' | 'scheme' | 'host' | 'port' | 'username' | 'enabled' | 'tlsInsecure'
+  | 'id'
+  | 'poolId'
+  | 'providerId'
+  | 'token'
+  | 'scheme'
+  | 'host'
+  | 'port'
+  | 'username'
+  | 'labels'
+  | 'enabled'
+  | 'tlsInsecure'
 >;
 
 /** The session as the gateway needs it, password in clear. */
@@ -56,7 +66,15 @@ export function sessionPut(record: PuttableSession, password: Secret | null): Ch
       username: record.username,
       password: password?.reveal() ?? null,
       tlsInsecure: record.tlsInsecure,
+      labels: knownLabels(record.labels),
       enabled: record.enabled,
     },
   };
+}
+
+/** Those that clients can ask for, as they are compared. */
+function knownLabels(labels: SessionRecord['labels']): SessionLabels | null {
+  if (labels === null) return null;
+  const known = LABEL_KEYS.filter((key) => labels[key] !== undefined).map((key) => [key, labels[key]!.toLowerCase()]);
+  return known.length === 0 ? null : Object.fromEntries(known);
 }

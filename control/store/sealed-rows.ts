@@ -18,7 +18,17 @@ export type SealedTable = keyof typeof SEALED_COLUMNS;
 /** What the gateway needs of a session, still sealed. */
 export type ServedSession = Pick<
   SessionRecord,
-  'id' | 'workspaceId' | 'poolId' | 'providerId' | 'token' | 'scheme' | 'host' | 'port' | 'username' | 'passwordSealed'
+  | 'id'
+  | 'workspaceId'
+  | 'poolId'
+  | 'providerId'
+  | 'token'
+  | 'scheme'
+  | 'host'
+  | 'port'
+  | 'username'
+  | 'passwordSealed'
+  | 'labels'
 > & {
   readonly enabled: boolean;
   readonly unusable: boolean;
@@ -30,7 +40,16 @@ export type ServedSession = Pick<
 interface ServedRow
   extends Pick<
     Selectable<SessionsTable>,
-    'token' | 'scheme' | 'host' | 'port' | 'username' | 'password_sealed' | 'enabled' | 'unusable' | 'tls_insecure'
+    | 'token'
+    | 'scheme'
+    | 'host'
+    | 'port'
+    | 'username'
+    | 'password_sealed'
+    | 'labels'
+    | 'enabled'
+    | 'unusable'
+    | 'tls_insecure'
   > {
   readonly id: string;
   readonly workspace: string;
@@ -46,7 +65,7 @@ export async function loadServedSessions(db: Kysely<Schema>, page: IdPage<Sessio
   const { rows } = await sql<ServedRow>`
     select lower(hex(s.id)) as id, lower(hex(s.workspace_id)) as workspace, lower(hex(s.pool_id)) as pool,
       lower(hex(s.provider_id)) as provider, s.token, s.scheme, s.host, s.port, s.username, s.password_sealed,
-      s.enabled, s.unusable, s.tls_insecure, coalesce(n.serial, 1) as serial
+      s.labels, s.enabled, s.unusable, s.tls_insecure, coalesce(n.serial, 1) as serial
     from sessions s left join seal_serials n on n.row_id = s.id
     where s.id > ${idsAfter(page)} and s.deleted_at is null order by s.id limit ${page.limit}
   `.execute(db);
@@ -68,6 +87,7 @@ export async function loadServedSessions(db: Kysely<Schema>, page: IdPage<Sessio
     port: row.port,
     username: row.username,
     passwordSealed: row.password_sealed,
+    labels: row.labels === null ? null : JSON.parse(row.labels),
     enabled: row.enabled === 1,
     unusable: row.unusable === 1,
     tlsInsecure: row.tls_insecure === 1,

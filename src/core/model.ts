@@ -39,8 +39,32 @@ export interface ApiKeyState {
   readonly expiresAtMs: number | null;
 }
 
-/** What a pool's policies ask of the gateway. */
+/** How a pool chooses for who has neither account nor sticky key. */
+export type SelectionName = 'round_robin' | 'random' | 'least_connections' | 'least_recently_used' | 'fastest';
+
+/** What becomes of live tunnels whose session was changed, disabled or deleted. */
+export type OnRevokeName = 'cut' | 'drain' | 'keep';
+
+/** What a pool's policies ask of the gateway. Times in milliseconds. */
 export interface PoolPolicyState {
+  readonly selection: SelectionName;
+  /** Sticky keys fail rather than move. */
+  readonly strict: boolean;
+  /** Sliding idle life of a sticky key, and its longest life. */
+  readonly stickyIdleMs: number;
+  readonly stickyMaxMs: number;
+  /** Attempts in all, and the one deadline over them. */
+  readonly maxAttempts: number;
+  readonly failoverDeadlineMs: number;
+  /** Whether accounts move off a session that cannot serve, and after how long they move anyway (null: never). */
+  readonly rotateUnhealthy: boolean;
+  readonly rotateAgeMs: number | null;
+  /** Consecutive failures; the first ejection, doubling up to the longest; at most so many percent of the pool. */
+  readonly failuresToEject: number;
+  readonly baseEjectionMs: number;
+  readonly maxEjectionMs: number;
+  readonly maxEjectedPercent: number;
+  readonly onRevoke: OnRevokeName;
   /** Canonical entries of the grammar of `destinations.ts`. All targets where `allow` is empty. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
@@ -55,8 +79,21 @@ export interface PoolPolicyState {
   readonly via: boolean;
 }
 
-/** The policy of a pool that asks for nothing. */
+/** The policy of a pool that asks for nothing: the defaults of every policy. */
 export const OPEN_POLICY: PoolPolicyState = {
+  selection: 'round_robin',
+  strict: false,
+  stickyIdleMs: 600_000,
+  stickyMaxMs: 86_400_000,
+  maxAttempts: 3,
+  failoverDeadlineMs: 30_000,
+  rotateUnhealthy: true,
+  rotateAgeMs: null,
+  failuresToEject: 3,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 600_000,
+  maxEjectedPercent: 50,
+  onRevoke: 'cut',
   allow: [],
   deny: [],
   connectPorts: [],
@@ -75,10 +112,18 @@ export interface PoolState {
   readonly policy: PoolPolicyState;
 }
 
+/** The labels that the username language knows. */
+export const LABEL_KEYS = ['country', 'city', 'isp', 'type'] as const;
+export type LabelKey = (typeof LABEL_KEYS)[number];
+/** Those that a session has, in lower case: that is how they are compared. */
+export type SessionLabels = Readonly<Partial<Record<LabelKey, string>>>;
+
 /** A provider as the gateway knows it. `password` is the opened credential of a rotating provider. */
 export interface ProviderState {
   readonly id: ProviderId;
   readonly workspaceId: WorkspaceId;
+  /** Not unique; null without one. */
+  readonly name: string | null;
   readonly type: ProviderType;
   readonly enabled: boolean;
   readonly endpoint: Endpoint | null;
@@ -101,6 +146,8 @@ export interface SessionState {
   readonly password: string | null;
   /** Whether the certificate of an https upstream goes unchecked. */
   readonly tlsInsecure: boolean;
+  /** null: none that the username language knows. */
+  readonly labels: SessionLabels | null;
   readonly enabled: boolean;
 }
 
@@ -112,6 +159,8 @@ export interface AssignmentState {
   /** May be gone or unable to serve: the assignment stays. */
   readonly sessionId: SessionId;
   readonly pinned: boolean;
+  /** Since when it is as it is, milliseconds since the epoch. */
+  readonly boundAtMs: number;
 }
 
 /** One committed write, as the gateway must see it. A `…-put` carries the whole new state. */

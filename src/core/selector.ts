@@ -6,6 +6,7 @@
  * dashes. Whatever is not understood is refused, never ignored.
  */
 
+import type { LabelKey } from './model.ts';
 import { ownCopy } from './own-copy.ts';
 
 export interface Selector {
@@ -13,6 +14,27 @@ export interface Selector {
   readonly pool: string;
   /** Sticky key, or null. */
   readonly session: string | null;
+  /** Durable identity, or null. */
+  readonly account: string | null;
+  /** Only sessions with these labels; null for any. */
+  readonly labels: LabelFilter | null;
+  /** Name or id of the only provider; null for any. */
+  readonly provider: string | null;
+  /** Idle life of this stickiness, before the pool's caps; null: the pool's. */
+  readonly ttlMs: number | null;
+  /** Overrides the pool's stickiness mode; null: does not. */
+  readonly strict: boolean | null;
+}
+
+/**
+ * A session passes when for each key that is here it has one of the values. Values are in lower case, sorted and
+ * distinct, so that equal filters are equal text.
+ */
+export type LabelFilter = Readonly<Partial<Record<LabelKey, readonly string[]>>>;
+
+/** A selector that asks for nothing but its pool and sticky key. */
+export function plainSelector(pool: string, session: string | null): Selector {
+  return { pool, session, account: null, labels: null, provider: null, ttlMs: null, strict: null };
 }
 
 /** Every key of the language and its aliases; those that map to null are understood but not served yet. */
@@ -43,7 +65,7 @@ export function parseSelector(username: string, header: string | null): Selector
   const values = parseHeader(header);
   return values === null
     ? null
-    : { pool: values.get('pool') ?? fromUsername.pool, session: values.get('session') ?? fromUsername.session };
+    : plainSelector(values.get('pool') ?? fromUsername.pool, values.get('session') ?? fromUsername.session);
 }
 
 function parseUsername(username: string): Selector | null {
@@ -96,8 +118,8 @@ function put(values: Map<string, string>, key: string, raw: string): boolean {
 }
 
 function checked(pool: string, session: string | null): Selector | null {
-  if (pool === '') return { pool: 'default', session };
-  return POOL_NAME.test(pool) ? { pool, session } : null;
+  if (pool === '') return plainSelector('default', session);
+  return POOL_NAME.test(pool) ? plainSelector(pool, session) : null;
 }
 
 function decodeOnce(text: string): string | null {

@@ -71,6 +71,7 @@ function sessionState(n: number, enabled = true): SessionState {
     username: local ? null : `user-${n}`,
     password: local ? null : `pass-${n}-${versions[n]}`,
     tlsInsecure: false,
+    labels: null,
     enabled,
   };
 }
@@ -81,6 +82,7 @@ function putWorkspace(workspace: number): void {
     workspaceId,
     enabled: true,
     endpoint: null,
+    name: null,
     usernameTemplate: null,
     passwordTemplate: null,
     password: null,

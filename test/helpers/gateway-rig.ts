@@ -93,6 +93,7 @@ export async function startGatewayRig(
     workspaceId: WORKSPACE,
     enabled: true,
     endpoint: null,
+    name: null,
     usernameTemplate: null,
     passwordTemplate: null,
     password: null,
@@ -137,6 +138,7 @@ export async function startGatewayRig(
         username: `user-${n}`,
         password: `pass-${n}`,
         tlsInsecure: false,
+        labels: null,
         enabled: true,
         ...fields,
       };

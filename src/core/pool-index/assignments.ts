@@ -67,14 +67,14 @@ export class PoolAssignments {
 
   /** Binds an account, or moves or pins it. */
   put(assignment: AssignmentState): void {
-    const { id, accountName, pinned } = assignment;
+    const { id, accountName, pinned, boundAtMs } = assignment;
     const hash = this.#pool.keyHash(accountName);
     const slot = this.#seek(hash, accountName);
     const before = slot < 0 ? undefined : this.#assignments.get(slot);
     const sessionId = this.#bind(assignment.sessionId, 1);
     if (before !== undefined) this.#bind(before.sessionId, -1);
     // One copy of each id: a change that crossed a thread brings its own.
-    const kept = { id, poolId: this.#pool.state.id, accountName, sessionId, pinned };
+    const kept = { id, poolId: this.#pool.state.id, accountName, sessionId, pinned, boundAtMs };
     if (slot < 0) this.#accounts.insert(hash, this.#assignments.add(kept));
     else this.#assignments.replace(slot, kept);
   }

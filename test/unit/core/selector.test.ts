@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseSelector } from '../../../src/core/selector.ts';
+import { parseSelector, plainSelector } from '../../../src/core/selector.ts';
 
 describe('usernames', () => {
   test.each([
-    ['', { pool: 'default', session: null }],
-    ['default', { pool: 'default', session: null }],
-    ['web-eu', { pool: 'web-eu', session: null }],
-    ['web-session-a', { pool: 'web', session: 'a' }],
-    ['web-sessid-a-b-c', { pool: 'web', session: 'a-b-c' }],
-    ['-session-a', { pool: 'default', session: 'a' }],
-    ['a-session', { pool: 'a-session', session: null }],
-    ['web-session-a%2Eb', { pool: 'web', session: 'a.b' }],
-    ['web-session-country', { pool: 'web', session: 'country' }],
+    ['', plainSelector('default', null)],
+    ['default', plainSelector('default', null)],
+    ['web-eu', plainSelector('web-eu', null)],
+    ['web-session-a', plainSelector('web', 'a')],
+    ['web-sessid-a-b-c', plainSelector('web', 'a-b-c')],
+    ['-session-a', plainSelector('default', 'a')],
+    ['a-session', plainSelector('a-session', null)],
+    ['web-session-a%2Eb', plainSelector('web', 'a.b')],
+    ['web-session-country', plainSelector('web', 'country')],
   ])('%j', (username, selector) => {
     expect(parseSelector(username, null)).toEqual(selector);
   });
@@ -27,9 +27,9 @@ describe('usernames', () => {
 
 describe('Proxy-Selector', () => {
   test.each([
-    ['session=b', { pool: 'web', session: 'b' }],
-    ['pool=other', { pool: 'other', session: 'a' }],
-    [' Pool = other ;SESSID=b ', { pool: 'other', session: 'b' }],
+    ['session=b', plainSelector('web', 'b')],
+    ['pool=other', plainSelector('other', 'a')],
+    [' Pool = other ;SESSID=b ', plainSelector('other', 'b')],
   ])('%j wins over the username', (header, selector) => {
     expect(parseSelector('web-session-a', header)).toEqual(selector);
   });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { Credentials, isRejection } from '../../../gateway/credentials.ts';
 import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../../../src/core/model.ts';
+import { plainSelector } from '../../../src/core/selector.ts';
 import { heapInUse } from '../../helpers/heap.ts';
 
 const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
@@ -89,7 +90,7 @@ test('a username and a password are what Basic has, and are looked up each time'
 }); // biome-ignore format: one call a line
 
 describe('a binding', () => {
-  const binding = { keyId: 'k' as ApiKeyId, selector: { pool: 'web', session: null }, rule: 'range 10.0.0.0/8' };
+  const binding = { keyId: 'k' as ApiKeyId, selector: plainSelector('web', null), rule: 'range 10.0.0.0/8' };
 
   test('speaks for whoever sends nothing, and costs a look-up only when keys have changed', () => {
     const { credentials, keys } = setUp();

@@ -59,6 +59,7 @@ export const pool = (n: number, over: Partial<PoolState> = {}): PoolState => ({
 export const provider = (n: number, over: Partial<ProviderState> = {}): ProviderState => ({
   id: providerId(n),
   workspaceId: WORKSPACE,
+  name: null,
   type: 'static',
   enabled: true,
   endpoint: null,
@@ -87,6 +88,7 @@ export const session = (n: number, over: Partial<SessionState> = {}): SessionSta
   username: `user${n}`,
   password: `planted-secret-${n}`,
   tlsInsecure: false,
+  labels: null,
   enabled: true,
   ...over,
 });
@@ -112,6 +114,7 @@ export const putAssignment = (n: number, to: number, over: Partial<AssignmentSta
     accountName: `account${n}`,
     sessionId: sessionId(to),
     pinned: false,
+    boundAtMs: 0,
     ...over,
   },
 });
