@@ -5,6 +5,7 @@ import { parseAddress } from '../../../src/core/address.ts';
 import { parseDestination } from '../../../src/core/destinations.ts';
 import type { ClientRange, ListenerBinding } from '../../../src/core/entrance.ts';
 import type { ApiKeyId } from '../../../src/core/model.ts';
+import { plainSelector } from '../../../src/core/selector.ts';
 
 const apiKeyId = '018f8c20-0000-7000-8000-00000000000a' as ApiKeyId;
 const range = (text: string, selector = 'default'): ClientRange => ({ range: text, apiKeyId, selector });
@@ -76,7 +77,7 @@ describe("a listener's binding", () => {
     for (const address of ['127.0.0.1', '192.0.2.1', '::1', '']) {
       expect(find(address)).toMatchObject({ keyId: apiKeyId, rule: 'listener 127.0.0.1:3129' });
     }
-    expect(find('127.0.0.1')!.selector).toEqual({ pool: 'web', session: 'a' });
+    expect(find('127.0.0.1')!.selector).toEqual(plainSelector('web', 'a'));
   });
 
   test('holds only for whom it is meant; the ranges for the others', () => {
