@@ -30,6 +30,8 @@ const HTTP = 1;
 const HTTPS = 2;
 const LOCAL_EXIT = 3;
 const REFUSES = 4;
+/** Below those that the system gives away, as one that was free a moment ago may be another's in the next. */
+const PORT_OF_NOBODY = 1;
 const RESETS_AT_ONCE = 5;
 
 /** What the upstream (of LOCAL: the target) does when a head is there that names it. */
@@ -150,14 +152,11 @@ beforeAll(async () => {
   plain = createServer({ allowHalfOpen: true }, serve);
   secure = createTlsServer(await makeCertificate(), serve).on('connection', carry);
   resetting = createServer((socket) => socket.on('error', () => undefined).resetAndDestroy());
-  const gone = createServer();
-  const refused = await listening(gone);
-  gone.close();
   await gateway.put(HTTP, await listening(plain));
   const port = await listening(secure);
   await gateway.put(HTTPS, port, { endpoint: { scheme: 'https', host: 'localhost', port }, tlsInsecure: true });
   await gateway.put(LOCAL_EXIT, 0, { providerId: LOCAL, endpoint: null, username: null, password: null });
-  await gateway.put(REFUSES, refused);
+  await gateway.put(REFUSES, PORT_OF_NOBODY);
   await gateway.put(RESETS_AT_ONCE, await listening(resetting));
 });
 afterAll(async () => {
