@@ -12,6 +12,7 @@ import type { Route } from '../src/core/model.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { resolve } from '../src/core/pool-index/resolve.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
+import type { Selector } from '../src/core/selector.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { type Identity, isRejection, type Rejection } from './credentials.ts';
@@ -86,8 +87,8 @@ export function admit(
   exchange.admitted = true;
 
   exchange.stage = 'resolve';
-  const route = timedResolve(context, pool, selector.session, exchange);
-  if (route === null) return 'pool_empty';
+  const route = timedResolve(context, pool, selector, target.host, exchange);
+  if (typeof route === 'string') return route;
   exchange.place(route);
   const cause = exchange.kind === 'connect' ? openTunnel(context, exchange) : null;
   return cause ?? refusalOfRoute(context.ownAddresses, route);
@@ -117,10 +118,16 @@ export function refusalOfRoute(ownAddresses: OwnAddresses, route: Route): Cause 
   return !leadsToExit(route) && ownAddresses.isOwn(route.host, route.port) ? 'loop_detected' : null;
 }
 
-function timedResolve(context: GatewayContext, pool: Pool, stickyKey: string | null, exchange: Exchange): Route | null {
+function timedResolve(
+  context: GatewayContext,
+  pool: Pool,
+  selector: Selector,
+  targetHost: string,
+  exchange: Exchange,
+): Route | Cause {
   const { clock, resolveSeconds } = context;
   const before = clock.monotonicMs();
-  const route = resolve(pool, stickyKey);
+  const route = resolve(pool, selector, targetHost);
   const ms = clock.monotonicMs() - before;
   exchange.resolveMs = ms;
   let histogram = resolveSeconds.get(pool.outcome);

@@ -9,7 +9,7 @@ import type { ExplainQuery, Explanation } from '../src/core/observed.ts';
 import { censusOf, foresee } from '../src/core/pool-index/foresee.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
-import { parseSelector } from '../src/core/selector.ts';
+import { parseSelector, type Selector } from '../src/core/selector.ts';
 import { refusalOfRoute } from './admission.ts';
 import type { GatewayContext } from './context.ts';
 import { authorityOf, parseAuthorityTarget } from './http1/target.ts';
@@ -22,28 +22,29 @@ const PLAIN_PORT = 80;
 /** The session that the next request like this would get and why, or the cause that it would end with. */
 export function explain({ directory, ownAddresses, addressGuard }: Surroundings, query: ExplainQuery): Explanation {
   const target = parseAuthorityTarget(authorityIn(query));
-  if (target === null) return refused('bad_request', null);
+  if (target === null) return refused('bad_request');
   const selector = parseSelector(query.username, null);
-  if (selector === null) return refused('selector_invalid', null);
+  if (selector === null) return refused('selector_invalid');
   const pool = directory.findPool(query.workspaceId, selector.pool);
-  if (pool === undefined) return refused('pool_unknown', null);
-  if (!pool.state.enabled) return refused('pool_disabled', pool);
-  if (ownAddresses.isOwn(target.host, target.port)) return refused('loop_detected', pool);
-  if (pool.targets?.denies(target, target.port !== PLAIN_PORT)) return refused('destination_denied', pool);
-  const foreseen = foresee(pool, selector.session);
-  const route = foreseen && pool.routeOf(foreseen.member);
-  if (foreseen === null || route === null) return refused('pool_empty', pool);
+  if (pool === undefined) return refused('pool_unknown');
+  if (!pool.state.enabled) return refused('pool_disabled', pool, selector);
+  if (ownAddresses.isOwn(target.host, target.port)) return refused('loop_detected', pool, selector);
+  if (pool.targets?.denies(target, target.port !== PLAIN_PORT)) return refused('destination_denied', pool, selector);
+  const foreseen = foresee(pool, selector, target.host);
+  if (typeof foreseen === 'string') return refused(foreseen, pool, selector);
+  const route = pool.routeOf(foreseen.member);
+  if (route === null) return refused('pool_empty', pool, selector);
   // Through a LOCAL session it is the target that this machine dials. What only DNS can tell is no part of this.
   const dialled = leadsToExit(route) ? target : route;
   const cause = refusalOfRoute(ownAddresses, route) ?? addressGuard.refusalOf(dialled.host, dialled.port);
-  if (cause !== null) return refused(cause, pool);
+  if (cause !== null) return refused(cause, pool, selector);
   return {
     poolId: pool.state.id,
     sessionId: foreseen.member.id,
     cause: null,
     reason: foreseen.outcome,
     runnerUpId: foreseen.runnerUp?.id ?? null,
-    ...censusOf(pool),
+    ...censusOf(pool, selector),
   };
 }
 
@@ -52,7 +53,8 @@ function authorityIn({ targetHost, targetPort }: ExplainQuery): string {
   return targetHost.startsWith('[') ? `${targetHost}:${targetPort}` : authorityOf(targetHost, targetPort);
 }
 
-function refused(cause: Cause, pool: Pool | null): Explanation {
-  const census = pool === null ? { eligibleCount: 0, exclusions: [] } : censusOf(pool);
+function refused(cause: Cause, pool?: Pool, selector?: Selector): Explanation {
+  const known = pool !== undefined && selector !== undefined;
+  const census = known ? censusOf(pool, selector) : { eligibleCount: 0, exclusions: [] };
   return { poolId: pool?.state.id ?? null, sessionId: null, cause, reason: cause, runnerUpId: null, ...census };
 }

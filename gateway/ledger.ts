@@ -36,7 +36,7 @@ export class Ledger {
 
   /** An exchange was given a route: from now on what it moves is booked to its session. */
   begin(exchange: Exchange): void {
-    exchange.route!.live!.inflight++;
+    exchange.route!.live!.began();
     this.#underWay.add(exchange);
   }
 
@@ -46,7 +46,7 @@ export class Ledger {
     const nowMs = this.#clock.nowMs();
     if (route !== null) {
       const live = route.live!;
-      live.inflight--;
+      live.ended();
       if (cause !== null) live.lastCause = cause;
       this.#underWay.remove(exchange);
       this.#book(exchange, nowMs, true);

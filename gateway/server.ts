@@ -113,6 +113,7 @@ export class Gateway {
     context.load.start();
     context.directory.onRouteRetired = (route) => context.retire(route);
     context.directory.onScopeRetired = () => context.retireStale();
+    context.directory.onWork = () => this.#stepDirectory();
   }
 
   /** Makes a gateway that applies changes but takes no client yet. */
@@ -173,7 +174,7 @@ export class Gateway {
       if (change.kind === 'key-put' || change.kind === 'key-gone') credentials.forget();
       if (change.kind === 'key-gone') this.#context.revokeKey(change.hash);
       if (change.kind === 'key-put' && !change.key.mayUseGateway) this.#context.revokeKey(change.key.hash);
-      if (change.kind === 'provider-gone') this.#clearDropped();
+      if (change.kind === 'provider-gone') this.#stepDirectory();
       const after = clock.monotonicMs();
       this.#applySeconds.observe((after - before) / 1_000);
       this.#changes.set(change.kind, (this.#changes.get(change.kind) ?? 0) + 1);
@@ -261,7 +262,7 @@ export class Gateway {
           { labels: [label, 'disabled'], value: disabled },
         ];
       }),
-      stickyMoves: [...Object.entries(directory.stickyMoves())].map(([reason, value]) => ({ labels: [reason], value })),
+      stickyMoves: [...directory.stickyMoves()].map(([reason, value]) => ({ labels: [reason], value })),
       indexChanges: [...this.#changes].map(([kind, value]) => ({ labels: [kind], value })),
       indexApplySeconds: this.#applySeconds.snapshot(),
       eventLoopDelay: this.#loopDelay.take(),
@@ -336,9 +337,11 @@ export class Gateway {
     await this.#exit.close();
   }
 
-  /** The sessions of a deleted provider are cleared a slice a turn, beside the traffic. */
-  #clearDropped(): void {
-    if (this.#context.directory.step()) setImmediate(() => this.#clearDropped());
+  /** What the index has to clear or to build it does a slice a turn, beside the traffic. */
+  #stepDirectory(): void {
+    setImmediate(() => {
+      if (this.#context.directory.step()) this.#stepDirectory();
+    });
   }
 
   #accept(socket: Socket, door: Door): void {

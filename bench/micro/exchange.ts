@@ -23,9 +23,10 @@ import { Via } from '../../gateway/via.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
 import { silentLog } from '../../src/core/log.ts';
-import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../../src/core/model.ts';
+import type { ApiKeyId, ApiKeyState, Route, WorkspaceId } from '../../src/core/model.ts';
 import type { Pool } from '../../src/core/pool-index/pool.ts';
 import { resolve } from '../../src/core/pool-index/resolve.ts';
+import { plainSelector } from '../../src/core/selector.ts';
 import { MAX_REPORT } from '../../src/core/usage-tally.ts';
 import { type MicroOptions, printRows, type Row, rowOf } from '../lib/row.ts';
 import { filledDirectory } from './index-setup.ts';
@@ -88,12 +89,18 @@ function context(ledger: Ledger): GatewayContext {
   });
 }
 
+function routeOf(pool: Pool): Route {
+  const route = resolve(pool, plainSelector('default', null), TARGET.host);
+  if (typeof route === 'string') throw new Error(route);
+  return route;
+}
+
 function begin(shared: GatewayContext, pool: Pool): Exchange {
   const exchange = new Exchange(shared, 'connect', 'CONNECT', TARGET, '127.0.0.1:50000');
   exchange.key = KEY;
   exchange.poolId = pool.state.id;
   exchange.pool = shared.counters.pool(pool.state);
-  exchange.place(resolve(pool, null)!);
+  exchange.place(routeOf(pool));
   exchange.beginDial();
   exchange.endDial();
   return exchange;

@@ -4,9 +4,11 @@
  * rounds of the median batch; p99 is over single calls, the clock's own cost
  * included. Answers are checked before anything is timed.
  */
+import type { Route } from '../../src/core/model.ts';
 import { consistentChoice } from '../../src/core/pool-index/consistent.ts';
 import type { Pool } from '../../src/core/pool-index/pool.ts';
 import { resolve } from '../../src/core/pool-index/resolve.ts';
+import { plainSelector } from '../../src/core/selector.ts';
 import type { MicroOptions, Row } from '../lib/row.ts';
 import { printRows, quantileOf, rowOf } from '../lib/row.ts';
 import { filledDirectory, QUICK_SIZES, SIZES, sizeName, tokenOf } from './index-setup.ts';
@@ -15,6 +17,9 @@ const KEYS = 50_000;
 /** Short, so that the median batch is one that nothing interrupted. */
 const BATCH = 100;
 const SINGLES = 50_000;
+
+const TARGET = 'a.test';
+const NO_KEY = plainSelector('default', null);
 
 interface Subject {
   readonly id: string;
@@ -41,14 +46,29 @@ function subjects(pools: readonly Pool[], count: number): Subject[] {
   const tokens = Array.from({ length: KEYS }, (_, i) => scattered(i));
   const tokenText = tokens.map((n) => Buffer.from(tokenOf(n)).toString('latin1'));
   const keys = Array.from({ length: KEYS }, (_, i) => Buffer.from(`checkout-${i}`).toString('latin1'));
+  // Selectors are parsed with the credentials, once for many requests.
+  const byToken = tokenText.map((text) => plainSelector('default', text));
+  const byKey = keys.map((key) => plainSelector('default', key));
   let fresh = 0;
   return [
-    { id: 'round-robin', name: 'round robin', goalNs: 200, pick: (i) => resolve(pool(i), null) },
-    { id: 'token', name: 'token', goalNs: 1_300, pick: (i) => resolve(pool(tokens[i]!), tokenText[i]!) },
-    { id: 'sticky', name: 'sticky, key in use', goalNs: 1_300, pick: (i) => resolve(pool(i), keys[i]!) },
-    { id: 'choice', name: 'consistent choice', goalNs: 1_300, pick: (i) => consistentChoice(pool(i), keys[i]!) },
-    { id: 'first', name: 'sticky, first sight', goalNs: 1_300, pick: (i) => resolve(pool(i), `new-${fresh++}`) },
+    { id: 'round-robin', name: 'round robin', goalNs: 200, pick: (i) => resolve(pool(i), NO_KEY, TARGET) },
+    { id: 'token', name: 'token', goalNs: 1_300, pick: (i) => resolve(pool(tokens[i]!), byToken[i]!, TARGET) },
+    { id: 'sticky', name: 'sticky, key in use', goalNs: 1_300, pick: (i) => resolve(pool(i), byKey[i]!, TARGET) },
+    {
+      id: 'choice',
+      name: 'consistent choice',
+      goalNs: 1_300,
+      pick: (i) => consistentChoice(pool(i), pool(i).scope, keys[i]!),
+    },
+    { id: 'first', name: 'sticky, first sight', goalNs: 1_300, pick: (i) => ask(pool(i), `new-${fresh++}`) },
   ];
+}
+
+/** A request with a sticky key of its own, or none. */
+function ask(pool: Pool, key: string | null): Route {
+  const route = resolve(pool, plainSelector('default', key), TARGET);
+  if (typeof route === 'string') throw new Error(route);
+  return route;
 }
 
 function measure(subject: Subject, count: number, pools: number, rounds: number): Row[] {
@@ -84,13 +104,13 @@ function check(pools: readonly Pool[], count: number): void {
   const [pool] = pools;
   if (pool === undefined || pools.reduce((sum, { size }) => sum + size, 0) !== count)
     throw new Error('sessions are missing');
-  const seen = new Set(Array.from({ length: Math.min(pool.size, 1_000) }, () => resolve(pool, null)?.sessionId));
+  const seen = new Set(Array.from({ length: Math.min(pool.size, 1_000) }, () => ask(pool, null).sessionId));
   if (seen.size !== Math.min(pool.size, 1_000)) throw new Error('round robin repeats itself');
-  const named = resolve(pool, tokenOf(0));
-  if (named === null || pool.findById(named.sessionId)?.token !== tokenOf(0)) throw new Error('a token is not found');
-  const first = resolve(pool, 'sticky');
-  if (first === null || resolve(pool, 'sticky') !== first) throw new Error('a sticky key moved');
-  if (consistentChoice(pool, 'sticky')?.id !== first.sessionId)
+  const named = ask(pool, tokenOf(0));
+  if (pool.findById(named.sessionId)?.token !== tokenOf(0)) throw new Error('a token is not found');
+  const first = ask(pool, 'sticky');
+  if (ask(pool, 'sticky') !== first) throw new Error('a sticky key moved');
+  if (consistentChoice(pool, pool.scope, 'sticky')?.id !== first.sessionId)
     throw new Error('the first choice is not the consistent one');
 }
 

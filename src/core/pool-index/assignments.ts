@@ -183,7 +183,7 @@ export class PoolAssignments {
 
   #newTally(sessionId: SessionId): Tally {
     const member = this.#pool.findById(sessionId);
-    return { sessionId: member?.id ?? sessionId, slot: member?.eligible ? member.slot : -1, count: 0 };
+    return { sessionId: member?.id ?? sessionId, slot: member?.serving ? member.slot : -1, count: 0 };
   }
 
   /** The group's tree, made when the first of its members is assigned. */
@@ -217,4 +217,10 @@ export class PoolAssignments {
 /** The fewest assignments that an eligible member of the group has. */
 function leastOf(group: Group): number {
   return group.assigned === null ? 0 : group.assigned.least;
+}
+
+/** The pool's assignments, made when first needed: most pools have none. */
+export function assignmentsOf(pool: Pool): PoolAssignments {
+  pool.assignments ??= new PoolAssignments(pool);
+  return pool.assignments;
 }

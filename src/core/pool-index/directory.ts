@@ -25,7 +25,9 @@ import type {
   WorkspaceId,
 } from '../model.ts';
 import type { AssignQuery } from '../observed.ts';
-import { PoolAssignments } from './assignments.ts';
+import type { Bound } from './accounts.ts';
+import { assignmentsOf } from './assignments.ts';
+import type { MoveReason } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
 import type { Group } from './group.ts';
 import { Provider } from './group.ts';
@@ -34,8 +36,8 @@ import { PUBLIC_KEY } from './hash.ts';
 import type { Member } from './member.ts';
 import { Pool } from './pool.ts';
 import type { LocalExit } from './route.ts';
-import type { StickyBounds } from './sticky-table.ts';
-import { DEFAULT_STICKY_BOUNDS, StickyTable } from './sticky-table.ts';
+import { MAX_STICKY_KEYS, StickyTable } from './sticky-table.ts';
+import type { HealthView, PoolSurroundings } from './surroundings.ts';
 
 /** A pool or a provider that stopped (or changed) as a whole. */
 export type RetiredScope = { readonly poolId: PoolId } | { readonly providerId: ProviderId };
@@ -67,13 +69,18 @@ export interface DirectoryOptions {
   readonly localExit: LocalExit | null;
   /** Two random 32-bit integers: with them no client can choose keys or tokens that collide. */
   readonly hashKey?: HashKey;
-  readonly sticky?: StickyBounds;
+  /** Sticky keys remembered in all. */
+  readonly maxStickyKeys?: number;
+  /** At least 0, below 1. */
+  readonly random?: () => number;
 }
 
 /** Members cleared by one `step()`: about a tenth of a millisecond. */
 const CLEAR_SLICE = 256;
 /** Members of deleted providers that every change clears beside its own work. */
 const CLEAR_PER_CHANGE = 8;
+
+const EVERYBODY_WELL: HealthView = { advance: () => undefined, chosen: () => undefined, blocks: () => false };
 
 export class Directory {
   /**
@@ -88,6 +95,10 @@ export class Directory {
    * instead and ends those for which `isCurrent` is false.
    */
   onScopeRetired: (scope: RetiredScope) => void = () => {};
+  /** Called when `step` has something to do that no change will do in passing. */
+  onWork: () => void = () => {};
+  /** Called in the same turn when an account was bound in the index: to be written down. */
+  onBind: (pool: PoolState, bound: Bound) => void = () => {};
 
   readonly #keys = new Map<string, ApiKeyState>();
   readonly #keysById = new Map<ApiKeyId, ApiKeyState>();
@@ -95,16 +106,30 @@ export class Directory {
   readonly #names = new Map<WorkspaceId, Map<string, Pool>>();
   readonly #providers = new Map<ProviderId, Provider>();
   readonly #dropped: Group[] = [];
+  /** Pools that build a facet. */
+  readonly #building = new Set<Pool>();
   readonly #clock: Clock;
   readonly #localExit: LocalExit | null;
-  readonly #hashKey: HashKey;
   readonly #sticky: StickyTable;
+  readonly #surroundings: PoolSurroundings;
 
   constructor(options: DirectoryOptions) {
     this.#clock = options.clock;
     this.#localExit = options.localExit;
-    this.#hashKey = options.hashKey ?? PUBLIC_KEY;
-    this.#sticky = new StickyTable(options.clock, options.sticky ?? DEFAULT_STICKY_BOUNDS);
+    this.#sticky = new StickyTable(options.clock, options.maxStickyKeys ?? MAX_STICKY_KEYS);
+    this.#surroundings = {
+      hashKey: options.hashKey ?? PUBLIC_KEY,
+      localExit: options.localExit,
+      sticky: this.#sticky,
+      clock: options.clock,
+      health: EVERYBODY_WELL,
+      random: options.random ?? Math.random,
+      onWork: (pool) => {
+        this.#building.add(pool);
+        this.onWork();
+      },
+      onBind: (pool, bound) => this.onBind(pool.state, bound),
+    };
   }
 
   /** Applies one committed change, in place. Throws when it names a pool or provider that was never put. */
@@ -146,14 +171,16 @@ export class Directory {
     if (this.#dropped.length > 0) this.step(CLEAR_PER_CHANGE);
   }
 
-  /** Clears up to `limit` sessions of deleted providers; true while more remain. Call it from a coarse tick. */
+  /** Clears up to `limit` sessions of deleted providers, and goes on building facets; true while more remain. Call it from a coarse tick. */
   step(limit: number = CLEAR_SLICE): boolean {
     let left = limit;
     for (let group = this.#dropped.at(-1); group !== undefined && left > 0; group = this.#dropped.at(-1)) {
       left -= group.pool.clear(group, left);
       if (group.total === 0) this.#dropped.pop();
     }
-    return this.#dropped.length > 0;
+    const [building] = this.#building;
+    if (building !== undefined && !building.step()) this.#building.delete(building);
+    return this.#dropped.length > 0 || this.#building.size > 0;
   }
 
   /** The key with this SHA-256 (64 lower-case hex characters). */
@@ -180,7 +207,7 @@ export class Directory {
   isCurrent(route: Route): boolean {
     const pool = this.#pools.get(route.poolId);
     const member = pool?.findById(route.sessionId);
-    return pool !== undefined && member !== undefined && pool.serves(member) && pool.routeOf(member) === route;
+    return pool !== undefined && member !== undefined && pool.holds(member) && pool.routeOf(member) === route;
   }
 
   /** The assignment of a pool's account; its session may be gone or unable to serve. */
@@ -208,7 +235,7 @@ export class Directory {
   }
 
   /** Sticky keys moved away from a session that could not serve, by reason, since the start. */
-  stickyMoves(): StickyTable['moves'] {
+  stickyMoves(): ReadonlyMap<MoveReason, number> {
     return this.#sticky.moves;
   }
 
@@ -219,7 +246,7 @@ export class Directory {
   *stickyOverrides(): Generator<StickyOverride | null> {
     for (const { pool, key, sessionId, expiresAtMs } of this.#sticky.live()) {
       const known = this.#pools.get(pool.state.id) === pool && pool.findById(sessionId) !== undefined;
-      if (!known || consistentChoice(pool, key)?.id === sessionId) {
+      if (!known || consistentChoice(pool, pool.scope, key)?.id === sessionId) {
         yield null;
         continue;
       }
@@ -254,7 +281,7 @@ export class Directory {
   #putPool(state: PoolState): void {
     const known = this.#pools.get(state.id);
     if (known === undefined) {
-      const pool = new Pool(state, { hashKey: this.#hashKey, localExit: this.#localExit, sticky: this.#sticky });
+      const pool = new Pool(state, this.#surroundings);
       this.#pools.set(state.id, pool);
       this.#name(pool);
       return;
@@ -272,6 +299,7 @@ export class Directory {
     this.#unname(pool);
     this.#pools.delete(poolId);
     pool.destroy();
+    this.#building.delete(pool);
     this.onScopeRetired({ poolId });
   }
 
@@ -324,10 +352,4 @@ export class Directory {
     names.delete(name);
     if (names.size === 0) this.#names.delete(workspaceId);
   }
-}
-
-/** The pool's assignments, made when first needed: most pools have none. */
-function assignmentsOf(pool: Pool): PoolAssignments {
-  pool.assignments ??= new PoolAssignments(pool);
-  return pool.assignments;
 }

@@ -1,24 +1,33 @@
 /**
  * A pool's sessions of one provider, and the provider they share. Disabling a
- * provider takes its group out of each pool's turn, whatever the number of
+ * provider takes its group out of each pool's scope, whatever the number of
  * sessions, because everything that chooses walks groups, not sessions:
  *
- *   provider ──▶ group in pool A: eligible members (dense), their ring, the others (dense)
+ *   provider ──▶ group in pool A: roster (can serve), bench (left out for their health), the others
  *            └─▶ group in pool B: …
  *
  * A change that touches all routes of a group raises its stamp, and each route
- * is compiled again when it is next asked for. Invariant: an eligible member
- * stands in `eligible` and in `ring` exactly once, any other in `others`.
+ * is compiled again when it is next asked for. Invariant: a member stands in exactly
+ * one of the three, and in rosters of the pool's facets only while it stands in this one.
  */
 import type { ProviderState, Route } from '../model.ts';
 import type { AssignedTree } from './assigned-tree.ts';
-import type { Member } from './member.ts';
+import { BENCHED, type Member, NOWHERE, OFF, SERVING, type Standing } from './member.ts';
 import { PagedList } from './paged-list.ts';
-import { PointTable } from './point-table.ts';
+import type { PointTable } from './point-table.ts';
 import type { Pool } from './pool.ts';
+import { type Positions, Roster } from './roster.ts';
 import type { LocalExit } from './route.ts';
 import { compileProviderRoute, sameRoute } from './route.ts';
 import { SessionLive } from './session-live.ts';
+
+/** The index in a group's own lists is the member's. */
+const OWN_POSITIONS: Positions = {
+  get: (member) => (member.standing === SERVING ? member.position : -1),
+  set: (member, position) => {
+    member.position = position;
+  },
+};
 
 export class Provider {
   state: ProviderState;
@@ -54,13 +63,15 @@ export class Provider {
 export class Group {
   readonly pool: Pool;
   readonly provider: Provider;
-  eligible = new PagedList<Member>();
+  roster = new Roster(OWN_POSITIONS);
+  bench = new PagedList<Member>();
   others = new PagedList<Member>();
-  readonly ring = new PointTable();
   /** Who on the ring has the fewest assignments; null while nobody has any. Kept by `PoolAssignments`. */
   assigned: AssignedTree | null = null;
-  /** Whether it takes turns in its pool: its provider serves, and it has eligible members. Kept by `Pool.admit`. */
+  /** Whether it stands in its pool's scope: its provider serves, and its roster is not empty. Kept by `Pool.admit`. */
   serving = false;
+  /** Left out as a whole, for its provider's health. */
+  suspended = false;
   /** Its provider was deleted: its members are no longer found, and are cleared in slices. */
   gone = false;
   #stamp = 0;
@@ -74,7 +85,12 @@ export class Group {
   }
 
   get total(): number {
-    return this.eligible.length + this.others.length;
+    return this.roster.size + this.bench.length + this.others.length;
+  }
+
+  /** Those that can serve, by their points. */
+  get ring(): PointTable {
+    return this.roster.ring;
   }
 
   /** All routes may differ from now on; those that turn out the same stay. */
@@ -94,14 +110,15 @@ export class Group {
 
   /** Lets go of all members at once: their pool is gone. */
   abandon(): void {
-    this.eligible = new PagedList();
+    this.roster = new Roster(OWN_POSITIONS);
+    this.bench = new PagedList();
     this.others = new PagedList();
   }
 
   /** The member's route as of now, with its session's live state; null without an endpoint. */
   routeOf(member: Member): Route | null {
     const route = member.stamp === this.#stamp ? member.route : this.#recompile(member);
-    if (route !== null && route.live === null) route.live = member.live ??= new SessionLive();
+    if (route !== null && route.live === null) route.live = member.live ??= new SessionLive(member);
     return route;
   }
 
@@ -111,43 +128,38 @@ export class Group {
     member.stamp = this.#stamp;
   }
 
-  /** Adds to the list that fits; `eligible` as the pool judged. */
-  add(member: Member, eligible: boolean): void {
-    member.eligible = eligible;
-    member.position = (eligible ? this.eligible : this.others).push(member);
-    if (!eligible) return;
-    this.ring.insert(member.point, member.slot);
-    this.pool.assignments?.came(member);
+  /** Puts a member that stands nowhere where it belongs. */
+  add(member: Member, standing: Standing): void {
+    member.standing = standing;
+    if (standing !== SERVING) {
+      member.position = this.#listOf(standing).push(member);
+      return;
+    }
+    this.roster.add(member);
+    this.pool.came(member);
   }
 
-  /**
-   * Takes a member out of its list, in O(1). `served` is how many from the
-   * front of `eligible` had their turn in this round; answers how many of those remain.
-   *
-   *   [ served … s | waiting … w ]  a served one leaves: s fills its place, w fills that of s
-   */
-  remove(member: Member, served: number): number {
-    const list = member.eligible ? this.eligible : this.others;
-    if (member.eligible) {
-      this.ring.remove(member.point, member.slot);
-      this.pool.assignments?.left(member);
+  /** Takes a member out of where it stands, in O(1) but for what is ordered. */
+  remove(member: Member): void {
+    const { standing } = member;
+    if (standing === SERVING) {
+      this.roster.remove(member);
+      this.pool.left(member);
+    } else {
+      const list = this.#listOf(standing);
+      const last = list.pop()!;
+      if (last !== member) {
+        list.set(member.position, last);
+        last.position = member.position;
+      }
     }
-    let hole = member.position;
-    const left = member.eligible && hole < served ? served - 1 : served;
-    if (left < served) {
-      this.#place(list, list.get(left), hole);
-      hole = left;
-    }
-    const last = list.pop()!;
-    if (hole < list.length) this.#place(list, last, hole);
+    member.standing = NOWHERE;
     member.position = -1;
-    member.eligible = false;
-    return left;
   }
 
-  #place(list: PagedList<Member>, member: Member, position: number): void {
-    list.set(position, member);
-    member.position = position;
+  #listOf(standing: Standing): PagedList<Member> {
+    if (standing !== OFF && standing !== BENCHED) throw new Error('a member that stands nowhere is in no list');
+    return standing === BENCHED ? this.bench : this.others;
   }
 
   /** A STATIC route is its own source: retired, it is copied, as its identity is what was retired. */

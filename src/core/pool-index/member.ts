@@ -5,22 +5,34 @@
  */
 import type { PoolId, Route, SessionId } from '../model.ts';
 import type { Group } from './group.ts';
+import type { LabelSet } from './label-set.ts';
 import type { RouteSeed } from './route.ts';
-import type { SessionLive } from './session-live.ts';
+import type { LoadWatcher, SessionLive } from './session-live.ts';
+import { noteLoad } from './usage.ts';
 
-export class Member implements RouteSeed {
+/**
+ * Where a member stands in its group: not at all; among those that cannot serve (disabled, without an endpoint); among
+ * those that can; among those that could, but are left out for their health.
+ */
+export const NOWHERE = 0;
+export const OFF = 1;
+export const SERVING = 2;
+export const BENCHED = 3;
+export type Standing = typeof NOWHERE | typeof OFF | typeof SERVING | typeof BENCHED;
+
+export class Member implements RouteSeed, LoadWatcher {
   readonly id: SessionId;
   /** Its point on the ring, and its hash in the table of ids: the same for every start. */
   readonly point: number;
   readonly group: Group;
   token: string;
   localAddress: string | null;
+  labels: LabelSet | null;
   /** Its number in the pool's tables. */
   slot = -1;
-  /** Its index in the group's list of eligible members, or of the others. */
+  standing: Standing = NOWHERE;
+  /** Its index in the list of those that stand where it does. */
   position = -1;
-  /** Whether it stands in the list of eligible ones: enabled, and it has an endpoint. */
-  eligible = false;
   /** The route last compiled; use `Group.routeOf`, which knows whether it still holds. */
   route: Route | null = null;
   /** The group's stamp for which `route` was compiled. */
@@ -28,15 +40,31 @@ export class Member implements RouteSeed {
   /** How it fares; null until its route is first handed out. */
   live: SessionLive | null = null;
 
-  constructor(id: SessionId, point: number, group: Group, token: string, localAddress: string | null) {
-    this.id = id;
+  constructor(seed: RouteSeed, point: number, group: Group, labels: LabelSet | null) {
+    this.id = seed.id;
     this.point = point;
     this.group = group;
-    this.token = token;
-    this.localAddress = localAddress;
+    this.token = seed.token;
+    this.localAddress = seed.localAddress;
+    this.labels = labels;
   }
 
   get poolId(): PoolId {
     return this.group.pool.state.id;
+  }
+
+  /** Whether it stands in rosters, whatever its provider and pool. */
+  get serving(): boolean {
+    return this.standing === SERVING;
+  }
+
+  /** Requests of it began or ended. */
+  loadChanged(): void {
+    noteLoad(this);
+  }
+
+  /** Whether it is enabled and has an endpoint, in good health or not. */
+  get eligible(): boolean {
+    return this.standing >= SERVING;
   }
 }

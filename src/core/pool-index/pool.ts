@@ -1,36 +1,46 @@
 /**
- * One pool: its sessions by id and by token, and whose turn it is. The gateway
+ * One pool: its sessions by id and by token, and who of them can serve. The gateway
  * reads `state`, `size` and `outcome` and asks `resolve`; `Directory` writes.
  *
  *   ids, tokens (point → slot) ─▶ members (slot → member) ─▶ group ─▶ route
- *   serving: [ group, group, … ]   turn ─▶ a group, offset ─▶ the next of its members
+ *   scope: [ roster, roster, … ]   one a group that serves
+ *   facets: rosters by labels, for each set of label keys that was asked for
  *
  * Invariant: `serving` holds exactly the groups whose provider serves and that
- * have eligible members, and `size` is the sum of those members.
+ * have members which can, `scope` their rosters, and `size` is the sum of those members.
  */
-import type { PoolState, ProviderId, Route, SessionId, SessionState } from '../model.ts';
+
+import type { Clock } from '../clock.ts';
+import type { PoolState, ProviderId, Route, SelectionName, SessionId, SessionState } from '../model.ts';
 import { compileTargetPolicy, type TargetPolicy } from '../target-policy.ts';
+import type { Bound } from './accounts.ts';
 import type { PoolAssignments } from './assignments.ts';
+import type { Move, MoveReason } from './choice.ts';
+import { Facets } from './facets.ts';
 import type { Provider } from './group.ts';
 import { Group } from './group.ts';
 import type { HashKey } from './hash.ts';
 import { hashText, mix, PUBLIC_KEY } from './hash.ts';
-import { Member } from './member.ts';
+import { LabelSets } from './label-set.ts';
+import { BENCHED, Member, OFF, SERVING, type Standing } from './member.ts';
 import { PointTable } from './point-table.ts';
 import type { LocalExit } from './route.ts';
 import { compileRoute, sameRoute } from './route.ts';
+import { Scope } from './scope.ts';
 import { Slots } from './slots.ts';
-import type { MoveReason, StickyTable } from './sticky-table.ts';
+import type { StickyTable } from './sticky-table.ts';
+import type { HealthView, PoolSurroundings } from './surroundings.ts';
 
 /** How the last `resolve` of a pool chose. */
-export type ResolveOutcome = 'round_robin' | 'token' | 'sticky' | 'consistent' | 'moved' | 'none';
-
-/** What all pools of a directory share. */
-export interface PoolSurroundings {
-  readonly hashKey: HashKey;
-  readonly localExit: LocalExit | null;
-  readonly sticky: StickyTable;
-}
+export type ResolveOutcome =
+  | SelectionName
+  | 'token'
+  | 'sticky'
+  | 'consistent'
+  | 'moved'
+  | 'account'
+  | 'assigned'
+  | 'none';
 
 export class Pool {
   state: PoolState;
@@ -42,21 +52,35 @@ export class Pool {
   total = 0;
   /** How the last `resolve` of this pool chose; for its metrics, read in the same turn. */
   outcome: ResolveOutcome = 'none';
+  /** What the last `resolve` moved, if anything. */
+  moved: Move | null = null;
+  /** Members on benches, whatever their providers. */
+  leftOut = 0;
   readonly serving: Group[] = [];
+  /** Everybody who can serve. */
+  readonly scope = new Scope();
+  /** For requests that want less: written by `scopeOf`, good for one turn. */
+  readonly spareScope = new Scope();
   /** Accounts bound to sessions; null until somebody binds one. */
   assignments: PoolAssignments | null = null;
   readonly sticky: StickyTable;
   readonly localExit: LocalExit | null;
   /** Makes each pool's consistent choices independent of the others'. */
   readonly ringSalt: number;
+  readonly clock: Clock;
+  readonly health: HealthView;
+  /** What chance says of the next choice: drawn before, so that it can be foreseen. */
+  readonly draws: [number, number];
+  readonly #random: () => number;
+  readonly onBind: (bound: Bound) => void;
+  facets: Facets;
   members = new Slots<Member>();
   readonly #hashKey: HashKey;
   readonly #stickySalt: number;
   readonly #groups = new Map<ProviderId, Group>();
   #ids = new PointTable();
   #tokens = new PointTable();
-  #turn = 0;
-  #offset = 0;
+  readonly #labels = new LabelSets();
   #destroyed = false;
 
   constructor(state: PoolState, surroundings: PoolSurroundings) {
@@ -64,6 +88,12 @@ export class Pool {
     this.targets = compileTargetPolicy(state.policy);
     this.sticky = surroundings.sticky;
     this.localExit = surroundings.localExit;
+    this.clock = surroundings.clock;
+    this.health = surroundings.health;
+    this.#random = surroundings.random;
+    this.draws = [this.#random(), this.#random()];
+    this.onBind = (bound) => surroundings.onBind(this, bound);
+    this.facets = new Facets(() => surroundings.onWork(this));
     this.#hashKey = surroundings.hashKey;
     this.#stickySalt = hashText(state.id, this.#hashKey);
     this.ringSalt = hashText(state.id, PUBLIC_KEY);
@@ -76,31 +106,27 @@ export class Pool {
     this.targets = compileTargetPolicy(state.policy);
   }
 
-  /** The next member in turn. `size` must not be zero. */
-  next(): Member {
-    let group = this.serving[this.#turn]!;
-    if (this.#offset >= group.eligible.length) {
-      this.#offset = 0;
-      this.#turn = this.#turn + 1 < this.serving.length ? this.#turn + 1 : 0;
-      group = this.serving[this.#turn]!;
-    }
-    return group.eligible.get(this.#offset++);
+  /** Goes on with what is being built; true while more is left. Call it from a coarse tick. */
+  step(): boolean {
+    return this.facets.step(this.members);
   }
 
-  /**
-   * Whose turn is next, and whose it would be if that one left; nobody's turn passes. `size` must not be zero.
-   */
-  peek(): { readonly next: Member; readonly runnerUp: Member | null } {
-    const { serving } = this;
-    const over = this.#offset >= serving[this.#turn]!.eligible.length;
-    const turn = over ? (this.#turn + 1) % serving.length : this.#turn;
-    const position = over ? 0 : this.#offset;
-    const { eligible } = serving[turn]!;
-    const next = eligible.get(position);
-    // A waiting member that leaves is replaced by the last of its group (`Group.remove`).
-    if (position < eligible.length - 1) return { next, runnerUp: eligible.get(eligible.length - 1) };
-    const after = serving[(turn + 1) % serving.length]!.eligible.get(0);
-    return { next, runnerUp: after === next ? null : after };
+  /** Chance has had its say. */
+  draw(): void {
+    this.draws[0] = this.#random();
+    this.draws[1] = this.#random();
+  }
+
+  /** A member was put on its group's roster. */
+  came(member: Member): void {
+    this.facets.came(member);
+    this.assignments?.came(member);
+  }
+
+  /** A member was taken off its group's roster. */
+  left(member: Member): void {
+    this.facets.left(member);
+    this.assignments?.left(member);
   }
 
   /** Its live sessions, by provider. */
@@ -108,9 +134,14 @@ export class Pool {
     return this.#groups.values();
   }
 
-  /** Whether a member of this pool can serve, the pool being enabled. */
+  /** Whether a member of this pool can be chosen, the pool being enabled. */
   serves(member: Member): boolean {
-    return this.state.enabled && member.eligible && member.group.serving;
+    return this.state.enabled && member.serving && member.group.serving;
+  }
+
+  /** Whether a member's route may be in use: it is enabled with its provider and pool, in good health or not. */
+  holds(member: Member): boolean {
+    return this.state.enabled && member.eligible && member.group.provider.serves && !member.group.gone;
   }
 
   /** The member's route as of now. */
@@ -146,7 +177,9 @@ export class Pool {
   /** Why a member that a key was on cannot serve it. `member` is what now stands in its slot. */
   absence(member: Member | undefined, id: SessionId): MoveReason {
     if (member === undefined || member.id !== id || member.group.gone) return 'removed';
-    return member.eligible ? 'provider_disabled' : 'disabled';
+    if (!member.eligible) return 'disabled';
+    if (!member.group.provider.serves) return 'provider_disabled';
+    return member.standing === BENCHED || member.group.suspended ? 'ejected' : 'failed';
   }
 
   /** Adds or changes a session; answers the route that this retired, if any. */
@@ -164,7 +197,7 @@ export class Pool {
     const member = this.findById(id);
     if (member === undefined) return null;
     const { group, route, eligible } = member;
-    this.#takeOut(member);
+    this.#stand(member, null);
     this.#forget(member);
     this.total--;
     if (group.total === 0) {
@@ -174,22 +207,28 @@ export class Pool {
     return eligible ? route : null;
   }
 
-  /** Brings `serving` and `size` in line with what a group has become. */
+  /** Leaves a member out for its health, or lets it serve again; one that is not eligible stays as it is. */
+  bench(member: Member, benched: boolean): void {
+    if (member.eligible) this.#stand(member, benched ? BENCHED : SERVING);
+  }
+
+  /** Brings `serving`, `scope` and `size` in line with what a group has become. */
   admit(group: Group): void {
-    const should = !group.gone && group.provider.serves && group.eligible.length > 0;
+    const should = !group.gone && !group.suspended && group.provider.serves && group.roster.size > 0;
     if (should === group.serving) return;
     group.serving = should;
     if (should) {
       this.serving.push(group);
-      this.size += group.eligible.length;
+      this.scope.rosters.push(group.roster);
+      this.size += group.roster.size;
       return;
     }
     const index = this.serving.indexOf(group);
     this.serving.splice(index, 1);
-    this.size -= group.eligible.length;
-    if (index < this.#turn) this.#turn--;
-    else if (index === this.#turn) this.#offset = 0;
-    if (this.#turn >= this.serving.length) this.#turn = 0;
+    this.scope.rosters.splice(index, 1);
+    this.size -= group.roster.size;
+    if (index < this.scope.turn) this.scope.turn--;
+    if (this.scope.turn >= this.serving.length) this.scope.turn = 0;
   }
 
   /** Stops a deleted provider's group at once; `clear` takes its members out later. */
@@ -197,6 +236,8 @@ export class Pool {
     group.gone = true;
     this.admit(group);
     this.total -= group.total;
+    this.leftOut -= group.bench.length;
+    this.facets.drop(group);
     this.#groups.delete(group.provider.state.id);
     group.provider.groups.delete(group);
   }
@@ -206,7 +247,7 @@ export class Pool {
     if (this.#destroyed) group.abandon();
     let done = 0;
     for (; done < limit; done++) {
-      const member = group.eligible.pop() ?? group.others.pop();
+      const member = group.roster.list.pop() ?? group.bench.pop() ?? group.others.pop();
       if (member === undefined) break;
       this.#forget(member);
     }
@@ -222,8 +263,12 @@ export class Pool {
     }
     this.#groups.clear();
     this.serving.length = 0;
+    this.scope.rosters.length = 0;
+    this.spareScope.rosters.length = 0;
+    this.facets = new Facets(() => undefined);
     this.size = 0;
     this.total = 0;
+    this.leftOut = 0;
     this.members = new Slots();
     this.#ids = new PointTable();
     this.#tokens = new PointTable();
@@ -249,18 +294,18 @@ export class Pool {
   }
 
   #insert(session: SessionState, point: number, group: Group): void {
-    const member = new Member(session.id, point, group, session.token, session.localAddress);
+    const member = new Member(session, point, group, this.#labels.take(session.labels));
     member.slot = this.members.add(member);
     this.#ids.insert(point, member.slot);
     this.#tokens.insert(this.keyHash(member.token), member.slot);
     this.total++;
     group.assign(member, this.#compile(session, group));
-    this.#takeIn(member, session.enabled);
+    this.#stand(member, this.#standingOf(member, session.enabled));
   }
 
   /** A route stays only if it could be in use before and after, and leads to the same. */
   #change(member: Member, session: SessionState): Route | null {
-    const { group, route: before, eligible: wasEligible } = member;
+    const { group, route: before, eligible: wasEligible, standing } = member;
     const fresh = this.#compile(session, group);
     const moved = session.localAddress !== member.localAddress;
     const same = before !== null && fresh !== null && !moved && sameRoute(before, fresh);
@@ -272,10 +317,11 @@ export class Pool {
     member.localAddress = session.localAddress;
     const kept = same && wasEligible && session.enabled && !group.hasRetired(member);
     group.assign(member, kept ? before : fresh);
-    if (session.enabled !== wasEligible || fresh === null) {
-      this.#takeOut(member);
-      this.#takeIn(member, session.enabled);
-    }
+    const eligible = this.#standingOf(member, session.enabled) === SERVING;
+    this.#relabel(member, session);
+    if (eligible !== wasEligible) this.#stand(member, eligible ? SERVING : OFF);
+    // What it failed with was another endpoint or credential.
+    else if (standing === BENCHED && !kept) this.#stand(member, SERVING);
     return kept || !wasEligible ? null : before;
   }
 
@@ -285,28 +331,45 @@ export class Pool {
     return compileRoute({ ...session, poolId: this.state.id }, state, this.localExit);
   }
 
-  #takeIn(member: Member, enabled: boolean): void {
-    const { group } = member;
+  /** Where a member belongs, its health aside. */
+  #standingOf({ group, route }: Member, enabled: boolean): typeof SERVING | typeof OFF {
     // Only a STATIC session lacks an endpoint for itself; a provider that lacks one does not serve as a whole.
-    const eligible = enabled && (member.route !== null || group.provider.state.type !== 'static');
-    group.add(member, eligible);
-    if (eligible && group.serving) this.size++;
+    return enabled && (route !== null || group.provider.state.type !== 'static') ? SERVING : OFF;
+  }
+
+  /** Takes a member out of where it stands, and puts it where it belongs from now on; null: nowhere. */
+  #stand(member: Member, standing: Standing | null): void {
+    const { group } = member;
+    if (member.position >= 0) {
+      if (member.serving && group.serving) this.size--;
+      if (member.standing === BENCHED) this.leftOut--;
+      group.remove(member);
+    }
+    if (standing !== null) {
+      group.add(member, standing);
+      if (standing === SERVING && group.serving) this.size++;
+      if (standing === BENCHED) this.leftOut++;
+    }
     this.admit(group);
   }
 
-  #takeOut(member: Member): void {
-    const { group, eligible } = member;
-    const current = group.serving && this.serving[this.#turn] === group;
-    const served = group.remove(member, current ? this.#offset : 0);
-    if (current) this.#offset = served;
-    if (eligible && group.serving) this.size--;
-    this.admit(group);
+  /** Other labels are other cells. */
+  #relabel(member: Member, { labels }: SessionState): void {
+    const fresh = this.#labels.take(labels);
+    this.#labels.give(member.labels);
+    if (fresh === member.labels) return;
+    const { serving } = member;
+    if (serving) this.facets.left(member);
+    member.labels = fresh;
+    if (serving) this.facets.came(member);
   }
 
   #forget(member: Member): void {
     this.#ids.remove(member.point, member.slot);
     this.#tokens.remove(this.keyHash(member.token), member.slot);
     this.assignments?.forget(member);
+    this.facets.forget(member);
+    this.#labels.give(member.labels);
     this.members.free(member.slot);
   }
 }

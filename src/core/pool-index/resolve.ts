@@ -1,58 +1,140 @@
 /**
- * Chooses the session of one request: the gateway's only question to the index.
+ * Chooses the session of one attempt: the gateway's only question to the index.
  *
- *   no key            → round robin
+ *   account           → the session it is bound to (`accounts.ts`)
  *   key = live token  → that very session
  *   key seen lately   → the session it is on (a timestamp is written, nothing moves)
  *   key otherwise     → the consistent choice, remembered until it was idle long enough
+ *   neither           → the pool's selection, among those with the labels and provider asked for
  *
- * Synchronous, and without allocation but for the first sight of a key.
+ * Whoever is left out for its health, or was tried, is not chosen: a soft key moves
+ * then, to a session of the same provider and country if there is one; a strict one does
+ * not. Synchronous, and without allocation but for the first sight of a key, a move, or a narrowed choice.
  */
+import type { Cause } from '../cause.ts';
 import type { Route } from '../model.ts';
+import type { LabelFilter, Selector } from '../selector.ts';
+import { resolveAccount } from './accounts.ts';
+import { canServe, hand, isStrict, isTried, membersOf, nobody, type Tried } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
+import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
+import { isWanted, type Narrowing, type Scope, scopeOf } from './scope.ts';
+import { next, pass } from './selection.ts';
+import { noteUse } from './usage.ts';
 
-/**
- * The next session's route, or null when no session of the pool can serve (or
- * the pool is disabled). `pool.outcome` says how it was chosen.
- */
-export function resolve(pool: Pool, stickyKey: string | null): Route | null {
-  if (!pool.state.enabled || pool.size === 0) {
-    pool.outcome = 'none';
-    return null;
-  }
-  if (stickyKey === null) {
-    pool.outcome = 'round_robin';
-    return pool.routeOf(pool.next());
-  }
-  const keyHash = pool.keyHash(stickyKey);
-  const named = pool.findByToken(keyHash, stickyKey);
-  if (named !== undefined && pool.serves(named)) {
-    pool.outcome = 'token';
-    return pool.routeOf(named);
-  }
-  return resolveSticky(pool, stickyKey, pool.stickyHash(keyHash));
+const UNTRIED: Tried = [];
+/** So many that are blocked for the target are passed over; then a blocked one serves. */
+const PASSED_OVER = 3;
+
+/** The next session's route, or the cause for which there is none. `pool.outcome` says how it was chosen, `pool.moved` from where. */
+export function resolve(pool: Pool, selector: Selector, targetHost: string, tried: Tried = UNTRIED): Route | Cause {
+  pool.outcome = 'none';
+  pool.moved = null;
+  if (!pool.state.enabled) return 'pool_disabled';
+  pool.health.advance();
+  if (selector.account !== null) return resolveAccount(pool, selector, selector.account, tried);
+  if (selector.session !== null) return resolveKey(pool, selector, selector.session, targetHost, tried);
+  const member = choose(pool, scopeOf(pool, selector), targetHost, tried);
+  return member === null ? nobody(pool) : hand(pool, member, pool.state.policy.selection);
 }
 
-function resolveSticky(pool: Pool, key: string, hash: number): Route | null {
-  const { sticky } = pool;
-  const held = sticky.find(hash, pool, key);
-  if (held >= 0) {
-    const member = pool.members.get(sticky.memberSlot(held));
-    if (member !== undefined && member.id === sticky.sessionId(held) && pool.serves(member)) {
-      sticky.touch(held);
-      pool.outcome = 'sticky';
-      return pool.routeOf(member);
+/** What a sticky key is remembered under: with labels or a provider asked for, it is another key. */
+export function stickyKeyOf({ session, labels, provider }: Selector): string {
+  if (labels === null && provider === null) return session!;
+  return `${session}\u0000${JSON.stringify([labels, provider])}`;
+}
+
+function choose(pool: Pool, scope: Scope, targetHost: string, tried: Tried): Member | null {
+  const { size } = scope;
+  if (size === 0) return null;
+  let blocked: Member | null = null;
+  const draws = Math.min(size, tried.length + 1) + PASSED_OVER;
+  for (let i = 0; i < draws; i++) {
+    const member = next(pool, scope);
+    pass(pool, scope);
+    if (!isTried(member, tried)) {
+      if (!pool.health.blocks(member, targetHost)) return member;
+      blocked ??= member;
     }
-    const next = consistentChoice(pool, key);
-    if (next === null) return null;
-    sticky.move(held, next, pool.absence(member, sticky.sessionId(held)));
-    pool.outcome = 'moved';
-    return pool.routeOf(next);
+    // Where use is ordered, the next one comes only once this one was used.
+    noteUse(member);
   }
-  const chosen = consistentChoice(pool, key);
-  if (chosen === null) return null;
-  sticky.put(hash, pool, key, chosen);
-  pool.outcome = 'consistent';
-  return pool.routeOf(chosen);
+  // Random draws may have met the same few; whoever is left is found by the ring.
+  return blocked ?? (tried.length === 0 ? null : consistentChoice(pool, scope, targetHost, membersOf(pool, tried)));
+}
+
+function resolveKey(pool: Pool, selector: Selector, key: string, targetHost: string, tried: Tried): Route | Cause {
+  const named = pool.findByToken(pool.keyHash(key), key);
+  if (named !== undefined && isWanted(named, selector)) {
+    if (canServe(pool, named, tried)) return hand(pool, named, 'token');
+    if (isStrict(pool, selector) || isTried(named, tried)) return 'session_unavailable';
+  }
+  return resolveSticky(pool, selector, targetHost, tried);
+}
+
+function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried: Tried): Route | Cause {
+  const { sticky } = pool;
+  const key = stickyKeyOf(selector);
+  const hash = pool.stickyHash(pool.keyHash(key));
+  const held = sticky.find(hash, pool, key);
+  if (held < 0) {
+    const chosen = firstChoice(pool, selector, key, targetHost, tried);
+    if (chosen === null) return nobody(pool);
+    sticky.put(hash, pool, key, chosen, selector.ttlMs);
+    return hand(pool, chosen, 'consistent');
+  }
+  const from = sticky.sessionId(held);
+  const member = pool.members.get(sticky.memberSlot(held));
+  const strict = isStrict(pool, selector);
+  if (member !== undefined && member.id === from && canServe(pool, member, tried)) {
+    sticky.touch(held, selector.ttlMs);
+    if (strict || !pool.health.blocks(member, targetHost)) return hand(pool, member, 'sticky');
+    // Only this target is out of its reach: the key stays.
+    const detour = consistentChoice(pool, scopeOf(pool, selector), key, [member, ...membersOf(pool, tried)]);
+    return hand(pool, detour ?? member, detour === null ? 'sticky' : 'moved');
+  }
+  if (strict) return 'session_unavailable';
+  const reason = pool.absence(member, from);
+  const successor = successorOf(pool, selector, member?.id === from ? member : undefined, key, membersOf(pool, tried));
+  if (successor === null) return nobody(pool);
+  sticky.move(held, successor, reason);
+  pool.moved = { from, reason };
+  return hand(pool, successor, 'moved');
+}
+
+/** The consistent choice, but for one whom this target is blocked to. */
+function firstChoice(pool: Pool, asked: Narrowing, key: string, targetHost: string, tried: Tried): Member | null {
+  const aside = tried.length === 0 ? [] : membersOf(pool, tried);
+  const scope = scopeOf(pool, asked);
+  const chosen = consistentChoice(pool, scope, key, aside);
+  if (chosen === null || !pool.health.blocks(chosen, targetHost)) return chosen;
+  return consistentChoice(pool, scope, key, [...aside, chosen]) ?? chosen;
+}
+
+/** Who takes over from a member that cannot serve: of its provider and country, of its country, of its provider, anybody. */
+export function successorOf(
+  pool: Pool,
+  asked: Narrowing,
+  from: Member | undefined,
+  key: string,
+  aside: readonly Member[],
+): Member | null {
+  for (const wanted of likes(asked, from)) {
+    const successor = consistentChoice(pool, scopeOf(pool, wanted), key, aside);
+    if (successor !== null) return successor;
+  }
+  return null;
+}
+
+function* likes(asked: Narrowing, from: Member | undefined): Generator<Narrowing> {
+  const country = from?.labels?.labels.country;
+  const provider = asked.provider ?? from?.group.provider.state.id ?? null;
+  if (country !== undefined) {
+    const labels: LabelFilter = { ...asked.labels, country: [country] };
+    yield { labels, provider };
+    yield { labels, provider: asked.provider };
+  }
+  if (provider !== null) yield { labels: asked.labels, provider };
+  yield asked;
 }

@@ -8,10 +8,16 @@
 import type { Cause } from '../cause.ts';
 import type { SessionId } from '../model.ts';
 import type { SessionLiveState } from '../observed.ts';
+import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
 
 /** Share of the newest dial in the smoothed time: about the last ten count. */
 const NEWEST = 0.2;
+
+/** Whom it tells that requests began or ended: its member. */
+export interface LoadWatcher {
+  loadChanged(): void;
+}
 
 export class SessionLive {
   /** Requests and tunnels under way. */
@@ -27,6 +33,23 @@ export class SessionLive {
   bytesIn = 0;
   /** Exponentially weighted average of dial times, ms; −1 before the first. */
   #latencyMs = -1;
+  readonly #watcher: LoadWatcher;
+
+  constructor(watcher: LoadWatcher) {
+    this.#watcher = watcher;
+  }
+
+  /** A request or tunnel of it began. */
+  began(): void {
+    this.inflight++;
+    this.#watcher.loadChanged();
+  }
+
+  /** One of those ended. */
+  ended(): void {
+    this.inflight--;
+    this.#watcher.loadChanged();
+  }
 
   get latencyMs(): number | null {
     return this.#latencyMs < 0 ? null : this.#latencyMs;
@@ -45,7 +68,7 @@ export function liveStateOf(pool: Pool, sessionId: SessionId): SessionLiveState 
   const { live } = member;
   return {
     sessionId: member.id,
-    health: pool.serves(member) ? 'healthy' : 'disabled',
+    health: healthOf(pool, member),
     inflight: live?.inflight ?? 0,
     lastCause: live?.lastCause ?? null,
     ejectedUntilMs: null,
@@ -53,4 +76,9 @@ export function liveStateOf(pool: Pool, sessionId: SessionId): SessionLiveState 
     bytesOut: live?.bytesOut ?? 0,
     bytesIn: live?.bytesIn ?? 0,
   };
+}
+
+function healthOf(pool: Pool, member: Member): SessionLiveState['health'] {
+  if (!pool.holds(member)) return 'disabled';
+  return pool.serves(member) ? 'healthy' : 'ejected';
 }

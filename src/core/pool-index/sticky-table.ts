@@ -10,24 +10,14 @@
  */
 import type { Clock } from '../clock.ts';
 import type { SessionId } from '../model.ts';
+import type { MoveReason } from './choice.ts';
 import type { Member } from './member.ts';
 import { PointTable } from './point-table.ts';
 import type { Pool } from './pool.ts';
 import { Slots } from './slots.ts';
 
-/** Why a key left its session. */
-export type MoveReason = 'removed' | 'disabled' | 'provider_disabled';
-
-export interface StickyBounds {
-  /** Keys remembered in all. */
-  readonly maxKeys: number;
-  /** A key unused for this long is forgotten. */
-  readonly idleMs: number;
-  /** A key is chosen anew after this long, used or not. */
-  readonly maxMs: number;
-}
-
-export const DEFAULT_STICKY_BOUNDS: StickyBounds = { maxKeys: 1_000_000, idleMs: 600_000, maxMs: 86_400_000 };
+/** Keys remembered in all. */
+export const MAX_STICKY_KEYS = 1_000_000;
 
 const SWEEP_PER_PUT = 2;
 const EVICTION_SAMPLE = 16;
@@ -36,6 +26,8 @@ interface Entry {
   readonly pool: Pool;
   readonly key: string;
   readonly hash: number;
+  /** What its client asked for in place of the pool's idle life; null: nothing. */
+  ttlMs: number | null;
   sessionId: SessionId;
   memberSlot: number;
 }
@@ -50,20 +42,20 @@ export interface LiveKey {
 
 export class StickyTable {
   /** Keys moved since the start, by reason. */
-  readonly moves: Record<MoveReason, number> = { removed: 0, disabled: 0, provider_disabled: 0 };
+  readonly moves = new Map<MoveReason, number>();
   readonly #table = new PointTable();
   readonly #entries = new Slots<Entry>();
   /** [last used, first seen] of each slot, side by side: one cache line a use. */
   readonly #times: Float64Array;
   readonly #clock: Clock;
-  readonly #bounds: StickyBounds;
+  readonly #maxKeys: number;
   #now = 0;
   #hand = 0;
 
-  constructor(clock: Clock, bounds: StickyBounds) {
+  constructor(clock: Clock, maxKeys: number) {
     this.#clock = clock;
-    this.#bounds = bounds;
-    this.#times = new Float64Array(2 * bounds.maxKeys);
+    this.#maxKeys = maxKeys;
+    this.#times = new Float64Array(2 * maxKeys);
   }
 
   /** Keys held now, expired ones that are not swept yet included. */
@@ -96,9 +88,19 @@ export class StickyTable {
     return this.#entries.get(slot)!.memberSlot;
   }
 
-  /** The key was used now. */
-  touch(slot: number): void {
+  /** Until when the key stays where it is unless it is used, monotonic ms. */
+  expiresAt(slot: number): number {
+    const { pool, ttlMs } = this.#entries.get(slot)!;
+    const { stickyMaxMs, stickyIdleMs } = pool.state.policy;
+    const idleMs = Math.min(ttlMs ?? stickyIdleMs, stickyMaxMs);
+    return Math.min(this.#times[2 * slot]! + idleMs, this.#times[2 * slot + 1]! + stickyMaxMs);
+  }
+
+  /** The key was used now, by a client that asks for this idle life (null: the pool's). */
+  touch(slot: number, ttlMs: number | null): void {
     this.#times[2 * slot] = this.#now;
+    const entry = this.#entries.get(slot)!;
+    if (entry.ttlMs !== ttlMs) entry.ttlMs = ttlMs;
   }
 
   /** Puts a key that cannot stay on another session, and counts why. */
@@ -106,16 +108,16 @@ export class StickyTable {
     const entry = this.#entries.get(slot)!;
     entry.sessionId = member.id;
     entry.memberSlot = member.slot;
-    this.moves[reason]++;
-    this.touch(slot);
+    this.moves.set(reason, (this.moves.get(reason) ?? 0) + 1);
+    this.#times[2 * slot] = this.#now;
   }
 
   /** Remembers a key that `find` has just not found. */
-  put(hash: number, pool: Pool, key: string, member: Member): void {
-    if (this.#bounds.maxKeys < 1) return;
+  put(hash: number, pool: Pool, key: string, member: Member, ttlMs: number | null): void {
+    if (this.#maxKeys < 1) return;
     this.#sweep();
-    if (this.#entries.used >= this.#bounds.maxKeys) this.#evict();
-    const slot = this.#entries.add({ pool, key, hash, sessionId: member.id, memberSlot: member.slot });
+    if (this.#entries.used >= this.#maxKeys) this.#evict();
+    const slot = this.#entries.add({ pool, key, hash, ttlMs, sessionId: member.id, memberSlot: member.slot });
     this.#table.insert(hash, slot);
     this.#times[2 * slot] = this.#now;
     this.#times[2 * slot + 1] = this.#now;
@@ -125,9 +127,9 @@ export class StickyTable {
   restore(hash: number, pool: Pool, key: string, member: Member, leftMs: number): void {
     const held = this.find(hash, pool, key);
     if (held >= 0) this.#delete(held);
-    this.put(hash, pool, key, member);
+    this.put(hash, pool, key, member, null);
     const slot = this.#seek(hash, pool, key);
-    if (slot >= 0) this.#times[2 * slot] = this.#now - Math.max(0, this.#bounds.idleMs - leftMs);
+    if (slot >= 0) this.#times[2 * slot]! -= Math.max(0, this.expiresAt(slot) - this.#now - leftMs);
   }
 
   /** Every key that is not expired. */
@@ -136,10 +138,7 @@ export class StickyTable {
       const entry = this.#entries.get(slot);
       this.#now = this.#clock.monotonicMs();
       if (entry === undefined || this.#expired(slot)) continue;
-      const expiresAtMs = Math.min(
-        this.#times[2 * slot]! + this.#bounds.idleMs,
-        this.#times[2 * slot + 1]! + this.#bounds.maxMs,
-      );
+      const expiresAtMs = this.expiresAt(slot);
       yield { pool: entry.pool, key: entry.key, sessionId: entry.sessionId, expiresAtMs };
     }
   }
@@ -155,8 +154,7 @@ export class StickyTable {
   }
 
   #expired(slot: number): boolean {
-    const { idleMs, maxMs } = this.#bounds;
-    return this.#now - this.#times[2 * slot]! >= idleMs || this.#now - this.#times[2 * slot + 1]! >= maxMs;
+    return this.#now >= this.expiresAt(slot);
   }
 
   #delete(slot: number): void {

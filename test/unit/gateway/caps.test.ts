@@ -66,7 +66,10 @@ describe('each level is full at its bound and not before, and empty again when a
   test('tunnels and dials of a session, and dials in all; 0 is no bound', () => {
     const caps = capsOf({ maxPendingDials: 6 });
     const policy = { ...OPEN_POLICY, maxTunnelsPerSession: 2, maxPendingDialsPerSession: 4 };
-    const [one, other] = [new SessionLive(), new SessionLive()];
+    const [one, other] = [
+      new SessionLive({ loadChanged: () => undefined }),
+      new SessionLive({ loadChanged: () => undefined }),
+    ];
     expect(fill(() => caps.openTunnel(one, policy))).toEqual([2, 'limit_reached']);
     expect(fill(() => caps.openTunnel(other, OPEN_POLICY))).toEqual([100, null]);
     expect(fill(() => caps.beginDial(one, policy))).toEqual([4, 'limit_reached']);

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AssignmentState, Change, SessionId } from '../../../../src/core/model.ts';
-import { consistentChoice } from '../../../../src/core/pool-index/consistent.ts';
 import type { Directory } from '../../../../src/core/pool-index/directory.ts';
-import { resolve } from '../../../../src/core/pool-index/resolve.ts';
 import {
+  choice,
   collidingSessions,
   directoryOf,
   gateway,
@@ -12,6 +11,7 @@ import {
   goneSession,
   leastByHand,
   listen,
+  pick,
   poolId,
   poolIn,
   poolOf,
@@ -29,18 +29,18 @@ describe('a route', () => {
   it('is retired exactly when endpoint, credentials or address change, and not when nothing does', () => {
     const { directory, pool } = poolOf(1);
     const heard = listen(directory);
-    const first = resolve(pool, null)!;
+    const first = pick(pool, null)!;
     directory.apply(putSession(0));
-    expect(resolve(pool, null)).toBe(first);
+    expect(pick(pool, null)).toBe(first);
     directory.apply(putSession(0, { token: 'other' }));
-    expect(resolve(pool, null)).toBe(first);
+    expect(pick(pool, null)).toBe(first);
     expect(heard.routes).toEqual([]);
     let current = first;
     for (const over of [{ password: 'new' }, { username: 'new' }, { localAddress: '192.0.2.1' }, { endpoint: null }]) {
       directory.apply(putSession(0, over));
       expect(heard.routes.at(-1)).toBe(current);
       expect(directory.isCurrent(current)).toBe(false);
-      const next = resolve(pool, null);
+      const next = pick(pool, null);
       if (next === null) break;
       expect(directory.isCurrent(next)).toBe(true);
       current = next;
@@ -48,18 +48,18 @@ describe('a route', () => {
     expect(heard.routes).toHaveLength(4);
     expect(pool.size).toBe(0);
     directory.apply(putSession(0));
-    expect(resolve(pool, null)!.host).toBe(first.host);
+    expect(pick(pool, null)!.host).toBe(first.host);
   });
 
   it('of a session that was disabled or deleted never comes back', () => {
     const { directory, pool } = poolOf(1);
     const heard = listen(directory);
-    const first = resolve(pool, null)!;
+    const first = pick(pool, null)!;
     directory.apply(putSession(0, { enabled: false }));
     expect(heard.routes).toEqual([first]);
-    expect(resolve(pool, null)).toBeNull();
+    expect(pick(pool, null)).toBeNull();
     directory.apply(putSession(0));
-    const second = resolve(pool, null)!;
+    const second = pick(pool, null)!;
     expect(second).toEqual(first);
     expect(second).not.toBe(first);
     directory.apply(goneSession(0));
@@ -76,18 +76,18 @@ describe('a route', () => {
     (_, off, on, scope) => {
       const { directory, pool } = poolOf(3);
       const heard = listen(directory);
-      const before = [0, 1, 2].map(() => resolve(pool, null)!);
+      const before = [0, 1, 2].map(() => pick(pool, null)!);
       directory.apply(off);
       directory.apply(off);
       expect(heard.scopes).toEqual([scope]);
-      expect(resolve(pool, null)).toBeNull();
-      expect(resolve(pool, 'token1')).toBeNull();
-      expect(resolve(pool, 'key')).toBeNull();
+      expect(pick(pool, null)).toBeNull();
+      expect(pick(pool, 'token1')).toBeNull();
+      expect(pick(pool, 'key')).toBeNull();
       expect(before.some((route) => directory.isCurrent(route))).toBe(false);
       // A write to a session meanwhile does not bring the retired route back either.
       directory.apply(putSession(1));
       directory.apply(on);
-      const after = [0, 1, 2].map(() => resolve(pool, null)!);
+      const after = [0, 1, 2].map(() => pick(pool, null)!);
       for (const route of after) {
         const same = before.find(({ sessionId: id }) => id === route.sessionId);
         expect(route).toEqual(same);
@@ -102,18 +102,18 @@ describe('a route', () => {
     const directory = directoryOf([putPool(1), putProvider(gateway(1)), putSession(1), putSession(2)]);
     const pool = poolIn(directory, 1);
     const heard = listen(directory);
-    const first = resolve(pool, 'token1')!;
+    const first = pick(pool, 'token1')!;
     directory.apply(putProvider(gateway(1)));
     expect(heard.scopes).toEqual([]);
     directory.apply(putProvider(gateway(1, { usernameTemplate: 'customer-{token}{country}' })));
     expect(heard.scopes).toEqual([{ providerId: providerId(1) }]);
-    expect(resolve(pool, 'token1')).toBe(first);
+    expect(pick(pool, 'token1')).toBe(first);
     expect(directory.isCurrent(first)).toBe(true);
     directory.apply(putProvider(gateway(1, { endpoint: { scheme: 'https', host: 'gw2.example', port: 1 } })));
     expect(directory.isCurrent(first)).toBe(false);
-    expect(resolve(pool, 'token1')).toMatchObject({ scheme: 'https', host: 'gw2.example', port: 1 });
+    expect(pick(pool, 'token1')).toMatchObject({ scheme: 'https', host: 'gw2.example', port: 1 });
     directory.apply(putProvider(gateway(1, { endpoint: null })));
-    expect(resolve(pool, 'token1')).toBeNull();
+    expect(pick(pool, 'token1')).toBeNull();
     expect(pool.size).toBe(0);
     expect(heard.scopes).toHaveLength(3);
   });
@@ -124,18 +124,18 @@ describe('a deleted provider', () => {
     const directory = directoryOf([putPool(1), putProvider(provider(1)), putProvider(provider(2))]);
     for (let n = 0; n < 1_000; n++) directory.apply(putSession(n, { enabled: n % 3 > 0 }));
     const pool = poolIn(directory, 1);
-    const route = resolve(pool, 'token1')!;
+    const route = pick(pool, 'token1')!;
     directory.apply({ kind: 'provider-gone', providerId: providerId(1) });
-    expect([pool.size, pool.total, resolve(pool, 'token1'), directory.isCurrent(route)]).toEqual([0, 0, null, false]);
+    expect([pool.size, pool.total, pick(pool, 'token1'), directory.isCurrent(route)]).toEqual([0, 0, null, false]);
     directory.apply(putSession(1, { id: sessionId(5_000), providerId: providerId(2) }));
-    expect(resolve(pool, 'token1')!.sessionId).toBe(sessionId(5_000));
+    expect(pick(pool, 'token1')!.sessionId).toBe(sessionId(5_000));
     expect(pool.members.used).toBeGreaterThan(900);
     let steps = 1;
     while (directory.step()) steps++;
     expect(steps).toBeGreaterThan(2);
     expect(pool.members.used).toBe(1);
-    expect(resolve(pool, 'token1')!.sessionId).toBe(sessionId(5_000));
-    expect(resolve(pool, null)!.sessionId).toBe(sessionId(5_000));
+    expect(pick(pool, 'token1')!.sessionId).toBe(sessionId(5_000));
+    expect(pick(pool, null)!.sessionId).toBe(sessionId(5_000));
   });
 
   it('is cleared even when its pool goes meanwhile', () => {
@@ -185,11 +185,11 @@ describe('the directory', () => {
     split.apply(putSession(b));
     for (const directory of [...orders, split]) {
       const pool = poolIn(directory, 1);
-      expect(consistentChoice(pool, 'any')!.id).toBe(sessionId(Math.min(a, b)));
+      expect(choice(pool, 'any')!.id).toBe(sessionId(Math.min(a, b)));
       expect(pool.findById(sessionId(a))!.id).toBe(sessionId(a));
       expect(pool.findById(sessionId(b))!.id).toBe(sessionId(b));
       directory.apply(goneSession(Math.min(a, b)));
-      expect(consistentChoice(pool, 'any')!.id).toBe(sessionId(Math.max(a, b)));
+      expect(choice(pool, 'any')!.id).toBe(sessionId(Math.max(a, b)));
     }
   });
 
@@ -205,7 +205,7 @@ describe('the directory', () => {
           // Turns are taken meanwhile: a change finds each pool somewhere within a round.
           for (const n of POOLS) {
             const pool = live.findPoolById(poolId(n));
-            const route = pool === undefined ? null : resolve(pool, null);
+            const route = pool === undefined ? null : pick(pool, null);
             if (route !== null) expect(live.isCurrent(route)).toBe(true);
           }
         }
@@ -371,10 +371,10 @@ function portrait(directory: Directory) {
     if (pool === undefined) return null;
     const turn: string[] = [];
     for (let i = 0; i < (pool.state.enabled ? pool.size : 0); i++) {
-      const route = resolve(pool, null)!;
+      const route = pick(pool, null)!;
       const token = pool.findById(route.sessionId)!.token;
       expect(directory.isCurrent(route)).toBe(true);
-      expect(resolve(pool, token)).toBe(route);
+      expect(pick(pool, token)).toBe(route);
       expect(pool.outcome).toBe('token');
       turn.push(`${route.sessionId} ${token} ${route.authorization}`);
     }
@@ -391,5 +391,5 @@ function portrait(directory: Directory) {
 }
 
 function stickyChoices(directory: Directory, n: number): (string | undefined)[] {
-  return ['a', 'b', 'c', 'd'].map((key) => consistentChoice(poolIn(directory, n), key)?.id);
+  return ['a', 'b', 'c', 'd'].map((key) => choice(poolIn(directory, n), key)?.id);
 }

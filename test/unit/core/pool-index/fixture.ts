@@ -14,11 +14,16 @@ import {
   type SessionState,
   type WorkspaceId,
 } from '../../../../src/core/model.ts';
+import { consistentChoice } from '../../../../src/core/pool-index/consistent.ts';
 import type { DirectoryOptions, RetiredScope } from '../../../../src/core/pool-index/directory.ts';
 import { Directory } from '../../../../src/core/pool-index/directory.ts';
+import { censusOf, type Foreseen, foresee, type PoolCensus } from '../../../../src/core/pool-index/foresee.ts';
 import { hashText, mix, PUBLIC_KEY } from '../../../../src/core/pool-index/hash.ts';
+import type { Member } from '../../../../src/core/pool-index/member.ts';
 import type { Pool } from '../../../../src/core/pool-index/pool.ts';
+import { resolve } from '../../../../src/core/pool-index/resolve.ts';
 import type { LocalExit } from '../../../../src/core/pool-index/route.ts';
+import { plainSelector, type Selector } from '../../../../src/core/selector.ts';
 
 export const WORKSPACE = '00000000-0000-4000-8000-00000000000a' as WorkspaceId;
 
@@ -184,3 +189,32 @@ export function listen(directory: Directory): { routes: Route[]; scopes: Retired
   directory.onScopeRetired = (scope) => heard.scopes.push(scope);
   return heard;
 }
+
+/** What a request that asks for nothing but a sticky key (null: not even that) is given; null where nobody can serve. */
+export function pick(pool: Pool, key: string | null, asked: Partial<Selector> = {}): Route | null {
+  const route = resolve(pool, asking(key, asked), TARGET);
+  return typeof route === 'string' ? null : route;
+}
+
+/** As `pick`, foreseen. */
+export function foreseePick(pool: Pool, key: string | null, asked: Partial<Selector> = {}): Foreseen | null {
+  const foreseen = foresee(pool, asking(key, asked), TARGET);
+  return typeof foreseen === 'string' ? null : foreseen;
+}
+
+/** The session that a key belongs to by its hash alone. */
+export function choice(pool: Pool, key: string, probes?: number): Member | null {
+  return consistentChoice(pool, pool.scope, key, [], probes);
+}
+
+/** Who can serve a request that asks for nothing, and who cannot. */
+export function census(pool: Pool): PoolCensus {
+  return censusOf(pool, asking(null));
+}
+
+/** A selector with this sticky key. */
+export function asking(key: string | null, asked: Partial<Selector> = {}): Selector {
+  return { ...plainSelector('default', key), ...asked };
+}
+
+const TARGET = 'a.test';

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Change } from '../../../../src/core/model.ts';
+import { type Change, OPEN_POLICY } from '../../../../src/core/model.ts';
 import { Directory } from '../../../../src/core/pool-index/directory.ts';
-import { censusOf, foresee } from '../../../../src/core/pool-index/foresee.ts';
 import { hashText, PUBLIC_KEY } from '../../../../src/core/pool-index/hash.ts';
 import type { Pool } from '../../../../src/core/pool-index/pool.ts';
-import { resolve } from '../../../../src/core/pool-index/resolve.ts';
-import { DEFAULT_STICKY_BOUNDS } from '../../../../src/core/pool-index/sticky-table.ts';
 import {
+  census,
+  foreseePick,
   gateway,
   goneSession,
   localExit,
+  pick,
   poolIn,
   poolOf,
   provider,
@@ -25,12 +25,12 @@ import {
 type Step = { readonly change: Change } | { readonly pick: string | null } | { readonly waitMs: number };
 
 /** Few keys, as many directories are made. */
-const STICKY = { ...DEFAULT_STICKY_BOUNDS, maxKeys: 100 };
+const MAX_STICKY_KEYS = 100;
 
 /** A pool that went through some steps; the same steps make the same pool. */
 class World {
   readonly clock = new StillClock();
-  readonly directory = new Directory({ clock: this.clock, localExit, sticky: STICKY });
+  readonly directory = new Directory({ clock: this.clock, localExit, maxStickyKeys: MAX_STICKY_KEYS });
 
   constructor(steps: readonly Step[]) {
     for (const change of [putPool(1), putProvider(provider(1)), putProvider(provider(2)), putProvider(gateway(3))]) {
@@ -45,7 +45,7 @@ class World {
 
   take(step: Step): void {
     if ('change' in step) this.directory.apply(step.change);
-    else if ('pick' in step) resolve(this.pool, step.pick);
+    else if ('pick' in step) pick(this.pool, step.pick);
     else this.clock.now += step.waitMs;
   }
 }
@@ -59,7 +59,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.boolean().map((enabled) => ({ change: putProvider(provider(2, { enabled })) })) },
   { weight: 1, arbitrary: fc.boolean().map((whole) => ({ change: putProvider(whole ? gateway(3) : gateway(3, { endpoint: null })) })) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 5 }).map((n) => ({ change: putPool(1, { enabled: n > 0 }) })) },
-  { weight: 1, arbitrary: fc.constantFrom(1, STICKY.idleMs).map((waitMs) => ({ waitMs })) },
+  { weight: 1, arbitrary: fc.constantFrom(1, OPEN_POLICY.stickyIdleMs).map((waitMs) => ({ waitMs })) },
 ); // biome-ignore format: one table
 
 function put(n: number, enabled = true): Step {
@@ -68,7 +68,7 @@ function put(n: number, enabled = true): Step {
 
 /** The session that a request gets, and how; the request is made. */
 function picked({ pool }: World, key: string | null) {
-  const route = resolve(pool, key);
+  const route = pick(pool, key);
   return route && { id: route.sessionId, outcome: pool.outcome };
 }
 
@@ -77,7 +77,7 @@ describe('foreseeing', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.constantFrom(...KEYS), (steps, key) => {
         const world = new World(steps);
-        const seen = foresee(world.pool, key);
+        const seen = foreseePick(world.pool, key);
         expect(seen && { id: seen.member.id, outcome: seen.outcome }).toEqual(picked(world, key));
         if (seen === null) return;
         const without = new World(steps);
@@ -94,7 +94,7 @@ describe('foreseeing', () => {
         const looking = new World([]);
         const blind = new World([]);
         for (const each of steps) {
-          for (const key of KEYS) foresee(looking.pool, key);
+          for (const key of KEYS) foreseePick(looking.pool, key);
           if ('pick' in each) expect(picked(looking, each.pick)).toEqual(picked(blind, each.pick));
           else for (const world of [looking, blind]) world.take(each);
         }
@@ -110,9 +110,9 @@ describe('foreseeing', () => {
     const [a, b] = collision();
     const world = new World([a, b, 1, 2].map((n) => put(n)));
     const keys = Array.from({ length: 200 }, (_, i) => `key-${i}`);
-    const owned = keys.filter((key) => foresee(world.pool, key)?.member.id === sessionId(Math.min(a, b)));
+    const owned = keys.filter((key) => foreseePick(world.pool, key)?.member.id === sessionId(Math.min(a, b)));
     expect(owned.length).toBeGreaterThan(0);
-    for (const key of owned) expect(foresee(world.pool, key)?.runnerUp?.id).toBe(sessionId(Math.max(a, b)));
+    for (const key of owned) expect(foreseePick(world.pool, key)?.runnerUp?.id).toBe(sessionId(Math.max(a, b)));
   });
 });
 
@@ -133,7 +133,7 @@ describe('a census', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const { pool } = new World(steps);
-        const { eligibleCount, exclusions } = censusOf(pool);
+        const { eligibleCount, exclusions } = census(pool);
         expect(exclusions.reduce((sum, { count }) => sum + count, eligibleCount)).toBe(pool.total);
         expect(eligibleCount).toBe(pool.state.enabled ? pool.size : 0);
         expect(exclusions.every(({ count }) => count > 0)).toBe(true);
@@ -144,7 +144,7 @@ describe('a census', () => {
   it('names the reason nearest to the session', () => {
     const world = new World([put(0), put(3), put(6, false), put(1), put(4, false), put(2), put(5)]);
     const count = () => {
-      const { eligibleCount, exclusions } = censusOf(world.pool);
+      const { eligibleCount, exclusions } = census(world.pool);
       return { eligibleCount, ...Object.fromEntries(exclusions.map(({ reason, count: n }) => [reason, n])) };
     };
     expect(count()).toEqual({ eligibleCount: 5, session_disabled: 2 });
@@ -174,10 +174,10 @@ describe('a census', () => {
       visited++;
       return get.call(pool.members, slot);
     };
-    censusOf(pool);
-    foresee(pool, null);
+    census(pool);
+    foreseePick(pool, null);
     expect(visited).toBe(0);
-    foresee(pool, 'checkout');
+    foreseePick(pool, 'checkout');
     expect(visited).toBeLessThan(20);
   });
 });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Pool } from '../../../../src/core/pool-index/pool.ts';
-import { resolve } from '../../../../src/core/pool-index/resolve.ts';
 import {
   directoryOf,
   goneSession,
+  pick,
   poolIn,
   poolOf,
   provider,
@@ -18,7 +18,7 @@ import {
 function tally(pool: Pool, picks: number): Map<string, number> {
   const counts = new Map<string, number>();
   for (let i = 0; i < picks; i++) {
-    const id = resolve(pool, null)!.sessionId;
+    const id = pick(pool, null)!.sessionId;
     counts.set(id, (counts.get(id) ?? 0) + 1);
   }
   return counts;
@@ -46,7 +46,7 @@ describe('round robin', () => {
     const left = tally(pool, pool.size * 3);
     expect(left.size).toBe(pool.size);
     expect(new Set(left.values())).toEqual(new Set([3]));
-    for (let i = 0; i < 100; i++) expect(resolve(pool, null)!.providerId).not.toBe(providerId(2));
+    for (let i = 0; i < 100; i++) expect(pick(pool, null)!.providerId).not.toBe(providerId(2));
     directory.apply(putProvider(provider(2)));
     expect(tally(pool, 60).size).toBe(60);
   });
@@ -78,7 +78,7 @@ describe('round robin', () => {
           if (kind === 'add') directory.apply(putSession(n, at(n)));
           else if (kind === 'gone') directory.apply(goneSession(n));
           else {
-            const id = resolve(pool, null)!.sessionId;
+            const id = pick(pool, null)!.sessionId;
             expect(pool.findById(id)).toBeDefined();
             counts.set(id, (counts.get(id) ?? 0) + 1);
           }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { resolve } from '../../../../src/core/pool-index/resolve.ts';
 import { liveStateOf, SessionLive } from '../../../../src/core/pool-index/session-live.ts';
-import { goneSession, poolOf, provider, putPool, putProvider, putSession, sessionId } from './fixture.ts';
+import { goneSession, pick, poolOf, provider, putPool, putProvider, putSession, sessionId } from './fixture.ts';
 
 const UNUSED = { inflight: 0, lastCause: null, ejectedUntilMs: null, latencyMs: null, bytesOut: 0, bytesIn: 0 };
 
@@ -10,7 +9,7 @@ describe('live state', () => {
     const { pool } = poolOf(3);
     const members = [0, 1, 2].map((n) => pool.findById(sessionId(n))!);
     expect(members.map(({ live, route }) => [live, route?.live])).toEqual([[null, null], [null, null], [null, null]]);
-    const route = resolve(pool, 'token1')!;
+    const route = pick(pool, 'token1')!;
     expect(route.live).toBe(members[1]!.live);
     expect(route.live).toBeInstanceOf(SessionLive);
     expect([members[0]!.live, members[2]!.live]).toEqual([null, null]);
@@ -18,7 +17,7 @@ describe('live state', () => {
 
   it('stays the same object over changed credentials, a disabled provider and a disabled pool', () => {
     const { directory, pool } = poolOf(1);
-    const first = resolve(pool, null)!;
+    const first = pick(pool, null)!;
     const routes = new Set([first]);
     const changed = [
       putSession(0, { password: 'another' }),
@@ -29,7 +28,7 @@ describe('live state', () => {
     ];
     for (const change of changed) {
       directory.apply(change);
-      const route = resolve(pool, null);
+      const route = pick(pool, null);
       if (route !== null) routes.add(route);
     }
     expect(routes.size).toBe(4);
@@ -38,7 +37,7 @@ describe('live state', () => {
 
   it('outlives its session on the routes that are still in use, and is not found again', () => {
     const { directory, pool } = poolOf(1);
-    const route = resolve(pool, null)!;
+    const route = pick(pool, null)!;
     directory.apply(goneSession(0));
     route.live!.inflight--;
     expect(liveStateOf(pool, sessionId(0))).toBeNull();
@@ -51,7 +50,7 @@ describe('live state', () => {
     const state = (n: number) => liveStateOf(pool, sessionId(n));
     expect(state(0)).toEqual({ sessionId: sessionId(0), health: 'healthy', ...UNUSED });
     expect(state(2)).toBeNull();
-    Object.assign(resolve(pool, 'token1')!.live!, { inflight: 2, lastCause: 'upstream_dns', bytesOut: 3, bytesIn: 4 });
+    Object.assign(pick(pool, 'token1')!.live!, { inflight: 2, lastCause: 'upstream_dns', bytesOut: 3, bytesIn: 4 });
     expect(state(1)).toMatchObject({ inflight: 2, lastCause: 'upstream_dns', bytesOut: 3, bytesIn: 4 });
     directory.apply(putSession(0, { enabled: false }));
     expect([0, 1].map((n) => state(n)?.health)).toEqual(['disabled', 'healthy']);
@@ -63,7 +62,7 @@ describe('live state', () => {
   });
 
   it('smooths the time of dials, and starts with the first', () => {
-    const live = new SessionLive();
+    const live = new SessionLive({ loadChanged: () => undefined });
     expect(live.latencyMs).toBeNull();
     live.dialled(0);
     expect(live.latencyMs).toBe(0);

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { consistentChoice } from '../../../../src/core/pool-index/consistent.ts';
+import { OPEN_POLICY } from '../../../../src/core/model.ts';
 import type { Pool } from '../../../../src/core/pool-index/pool.ts';
-import { resolve } from '../../../../src/core/pool-index/resolve.ts';
 import {
+  choice,
   directoryOf,
   goneSession,
+  pick,
   poolId,
   poolIn,
   poolOf,
@@ -20,7 +21,7 @@ import {
 
 const KEYS = Array.from({ length: 400 }, (_, n) => `key-${n}`);
 const choices = (pool: Pool): Map<string, string | undefined> =>
-  new Map(KEYS.map((key) => [key, consistentChoice(pool, key)?.id]));
+  new Map(KEYS.map((key) => [key, choice(pool, key)?.id]));
 
 describe('the consistent choice', () => {
   it('moves only the keys of the session that leaves, and gives them back when it returns', () => {
@@ -66,7 +67,7 @@ describe('the consistent choice', () => {
     const { directory, pool } = poolOf(20);
     const counts = new Map<string, number>();
     for (let n = 0; n < 40_000; n++) {
-      const { id } = consistentChoice(pool, `k${n}`)!;
+      const { id } = choice(pool, `k${n}`)!;
       counts.set(id, (counts.get(id) ?? 0) + 1);
     }
     expect(counts.size).toBe(20);
@@ -82,41 +83,42 @@ describe('the consistent choice', () => {
 describe('a sticky key', () => {
   it('stays on its session while sessions are added, and moves, counted by reason, when it cannot serve', () => {
     const { directory, pool } = poolOf(3);
-    const before = new Map(KEYS.map((key) => [key, resolve(pool, key)!.sessionId]));
+    const before = new Map(KEYS.map((key) => [key, pick(pool, key)!.sessionId]));
     for (let n = 3; n < 60; n++) directory.apply(putSession(n));
     for (const key of KEYS) {
-      expect(resolve(pool, key)!.sessionId).toBe(before.get(key));
+      expect(pick(pool, key)!.sessionId).toBe(before.get(key));
       expect(pool.outcome).toBe('sticky');
     }
     directory.apply(putSession(0, { enabled: false }));
     directory.apply(goneSession(1));
     const on = (n: number): number => [...before.values()].filter((id) => id === sessionId(n)).length;
     for (const key of KEYS) {
-      const now = resolve(pool, key)!.sessionId;
+      const now = pick(pool, key)!.sessionId;
       if (before.get(key) === sessionId(2)) expect(now).toBe(sessionId(2));
-      else expect(now).toBe(consistentChoice(pool, key)!.id);
+      else expect(now).toBe(choice(pool, key)!.id);
     }
-    expect(directory.stickyMoves()).toEqual({ disabled: on(0), removed: on(1), provider_disabled: 0 });
+    expect(Object.fromEntries(directory.stickyMoves())).toEqual({ disabled: on(0), removed: on(1) });
     expect(on(0)).toBeGreaterThan(0);
-    for (const key of KEYS) resolve(pool, key);
-    expect(directory.stickyMoves().disabled).toBe(on(0));
+    for (const key of KEYS) pick(pool, key);
+    expect(directory.stickyMoves().get('disabled')).toBe(on(0));
   });
 
   it('moves off a disabled provider', () => {
     const directory = directoryOf([putPool(1), putProvider(provider(1)), putProvider(provider(2))]);
     directory.apply(putSession(1));
     const pool = poolIn(directory, 1);
-    resolve(pool, 'key');
+    pick(pool, 'key');
     directory.apply(putSession(2, { providerId: providerId(2) }));
     directory.apply(putProvider(provider(1, { enabled: false })));
-    expect(resolve(pool, 'key')!.sessionId).toBe(sessionId(2));
-    expect(directory.stickyMoves().provider_disabled).toBe(1);
+    expect(pick(pool, 'key')!.sessionId).toBe(sessionId(2));
+    expect(directory.stickyMoves().get('provider_disabled')).toBe(1);
   });
 
   it('is forgotten after its idle time, which each use starts anew, and after its life at most', () => {
     const clock = new StillClock();
-    const { directory, pool } = poolOf(1, { clock, sticky: { maxKeys: 100, idleMs: 1_000, maxMs: 2_500 } });
-    resolve(pool, 'key');
+    const { directory, pool } = poolOf(1, { clock });
+    directory.apply(putPool(1, { policy: { ...OPEN_POLICY, stickyIdleMs: 1_000, stickyMaxMs: 2_500 } }));
+    pick(pool, 'key');
     expect(pool.outcome).toBe('consistent');
     directory.apply(putSession(2));
     for (const [wait, outcome] of [
@@ -127,22 +129,22 @@ describe('a sticky key', () => {
       [1_000, 'consistent'],
     ] as const) {
       clock.now += wait;
-      resolve(pool, 'key');
+      pick(pool, 'key');
       expect(pool.outcome).toBe(outcome);
     }
   });
 
   it('makes room by dropping an older key, and never holds more than its bound', () => {
     const clock = new StillClock();
-    const { pool } = poolOf(1, { clock, sticky: { maxKeys: 8, idleMs: 1e6, maxMs: 1e6 } });
+    const { pool } = poolOf(1, { clock, maxStickyKeys: 8 });
     for (let n = 0; n < 9; n++) {
       clock.now++;
-      resolve(pool, `key${n}`);
+      pick(pool, `key${n}`);
       expect(pool.sticky.size).toBeLessThanOrEqual(8);
     }
-    resolve(pool, 'key8');
+    pick(pool, 'key8');
     expect(pool.outcome).toBe('sticky');
-    resolve(pool, 'key0');
+    pick(pool, 'key0');
     expect(pool.outcome).toBe('consistent');
   });
 
@@ -151,24 +153,24 @@ describe('a sticky key', () => {
     directory.apply(putPool(2));
     for (let n = 0; n < 5; n++) directory.apply(putSession(10 + n, { poolId: poolId(2) }));
     for (const key of KEYS) {
-      expect(resolve(pool, key)!.poolId).toBe(poolId(1));
-      expect(resolve(poolIn(directory, 2), key)!.poolId).toBe(poolId(2));
+      expect(pick(pool, key)!.poolId).toBe(poolId(1));
+      expect(pick(poolIn(directory, 2), key)!.poolId).toBe(poolId(2));
     }
   });
 
   it('survives a restart: only keys off their consistent choice are listed, and putting them back restores all', () => {
     const clock = new StillClock();
     const { directory, pool } = poolOf(3, { clock });
-    for (const key of KEYS) resolve(pool, key);
+    for (const key of KEYS) pick(pool, key);
     for (let n = 3; n < 12; n++) directory.apply(putSession(n));
-    const before = new Map(KEYS.map((key) => [key, resolve(pool, key)!.sessionId]));
+    const before = new Map(KEYS.map((key) => [key, pick(pool, key)!.sessionId]));
     const overrides = [...directory.stickyOverrides()].filter((one) => one !== null);
-    const off = KEYS.filter((key) => consistentChoice(pool, key)!.id !== before.get(key));
+    const off = KEYS.filter((key) => choice(pool, key)!.id !== before.get(key));
     expect(overrides.map(({ key }) => key).sort()).toEqual(off.sort());
     expect(overrides[0]!.expiresAtMs).toBe(clock.nowMs() + 600_000);
     const { directory: again, pool: reloaded } = poolOf(12, { clock });
     again.restoreSticky([...overrides, { ...overrides[0]!, key: 'late', expiresAtMs: clock.nowMs() }]);
-    for (const key of KEYS) expect(resolve(reloaded, key)!.sessionId).toBe(before.get(key));
+    for (const key of KEYS) expect(pick(reloaded, key)!.sessionId).toBe(before.get(key));
     const restored = [...again.stickyOverrides()].filter((one) => one !== null);
     expect(restored.map(({ key }) => key).sort()).toEqual(off.sort());
   });
@@ -176,20 +178,20 @@ describe('a sticky key', () => {
   it('equal to a token is that very session, and falls back to stickiness while that cannot serve', () => {
     const { directory, pool } = poolOf(30);
     for (let n = 0; n < 30; n++) {
-      expect(resolve(pool, `token${n}`)!.sessionId).toBe(sessionId(n));
+      expect(pick(pool, `token${n}`)!.sessionId).toBe(sessionId(n));
       expect(pool.outcome).toBe('token');
     }
     directory.apply(putSession(4, { enabled: false }));
-    expect(resolve(pool, 'token4')!.sessionId).not.toBe(sessionId(4));
+    expect(pick(pool, 'token4')!.sessionId).not.toBe(sessionId(4));
     directory.apply(putSession(5, { token: 'renamed' }));
-    expect(resolve(pool, 'renamed')!.sessionId).toBe(sessionId(5));
-    expect(resolve(pool, 'token5')).not.toBeNull();
+    expect(pick(pool, 'renamed')!.sessionId).toBe(sessionId(5));
+    expect(pick(pool, 'token5')).not.toBeNull();
     expect(pool.outcome).toBe('consistent');
-    expect(resolve(pool, 'Token6')).not.toBeNull();
+    expect(pick(pool, 'Token6')).not.toBeNull();
     expect(pool.outcome).not.toBe('token');
     directory.apply(goneSession(7));
     directory.apply(putSession(70, { token: 'token7' }));
-    expect(resolve(pool, 'token7')!.sessionId).toBe(sessionId(70));
+    expect(pick(pool, 'token7')!.sessionId).toBe(sessionId(70));
   });
 });
 

@@ -1,0 +1,32 @@
+/** What the pools of a directory share: `Directory` makes one, each `Pool` holds on to its parts. */
+import type { Clock } from '../clock.ts';
+import type { Bound } from './accounts.ts';
+import type { HashKey } from './hash.ts';
+import type { Member } from './member.ts';
+import type { Pool } from './pool.ts';
+import type { LocalExit } from './route.ts';
+import type { StickyTable } from './sticky-table.ts';
+
+export interface PoolSurroundings {
+  readonly hashKey: HashKey;
+  readonly localExit: LocalExit | null;
+  readonly sticky: StickyTable;
+  readonly clock: Clock;
+  readonly health: HealthView;
+  /** At least 0, below 1. */
+  readonly random: () => number;
+  /** There is work for `Pool.step`. */
+  readonly onWork: (pool: Pool) => void;
+  /** An account was bound in the index: to be written down. */
+  readonly onBind: (pool: Pool, bound: Bound) => void;
+}
+
+/** What choosing asks of the health of sessions. */
+export interface HealthView {
+  /** Lets whoever has served its time come back; one comparison when nobody has. */
+  advance(): void;
+  /** A member was chosen; if it is half-open, this is its trial. */
+  chosen(member: Member): void;
+  /** Whether it fails for this target alone. */
+  blocks(member: Member, targetHost: string): boolean;
+}
