@@ -8,10 +8,11 @@ import type { Cause } from '../src/core/cause.ts';
 import { errorChain } from '../src/core/error-chain.ts';
 import { FIELD } from '../src/core/log.ts';
 import { Histogram, RESOLVE_BUCKETS } from '../src/core/metrics.ts';
-import type { Route } from '../src/core/model.ts';
+import { LABEL_KEYS, type Route } from '../src/core/model.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { resolve } from '../src/core/pool-index/resolve.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
+import { isSelectorFault, type Selector, type SelectorFault, type SelectorKey } from '../src/core/selector.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { type Identity, isRejection, type Rejection } from './credentials.ts';
@@ -67,7 +68,10 @@ export function admit(
   if (target === OURSELVES) return null;
 
   exchange.stage = 'select';
-  if (selector === null) return 'selector_invalid';
+  if (isSelectorFault(selector)) return misunderstood(selector, exchange);
+  const unobeyed = unobeyedKey(selector);
+  if (unobeyed !== null) return misunderstood(unobeyed, exchange);
+  exchange.hasStickyKey = selector.session !== null;
   const pool = context.directory.findPool(key.workspaceId, selector.pool);
   if (pool === undefined) return 'pool_unknown';
   exchange.poolId = pool.state.id;
@@ -91,6 +95,23 @@ export function admit(
   exchange.place(route);
   const cause = exchange.kind === 'connect' ? openTunnel(context, exchange) : null;
   return cause ?? refusalOfRoute(context.ownAddresses, route);
+}
+
+/** The answer and the log line will name the key. */
+function misunderstood(fault: SelectorFault, exchange: Exchange): Cause {
+  exchange.selectorFault = fault;
+  return 'selector_invalid';
+}
+
+/** A key that is understood but not obeyed by `resolve` as yet: refused, as none is ever ignored. null: there is none. */
+export function unobeyedKey({ account, labels, provider, ttlMs, strict }: Selector): SelectorFault | null {
+  let key: SelectorKey | undefined;
+  if (account !== null) key = 'account';
+  else if (labels !== null) key = LABEL_KEYS.find((label) => labels[label] !== undefined);
+  else if (provider !== null) key = 'provider';
+  else if (ttlMs !== null) key = 'ttl';
+  else if (strict !== null) key = 'strict';
+  return key === undefined ? null : { fault: 'invalid', key };
 }
 
 /** Counts who was not identified; answers the cause that it is told. */
@@ -123,6 +144,7 @@ function timedResolve(context: GatewayContext, pool: Pool, stickyKey: string | n
   const route = resolve(pool, stickyKey);
   const ms = clock.monotonicMs() - before;
   exchange.resolveMs = ms;
+  exchange.chosenBy = pool.outcome;
   let histogram = resolveSeconds.get(pool.outcome);
   if (histogram === undefined) {
     histogram = new Histogram(RESOLVE_BUCKETS);

@@ -6,6 +6,7 @@
  * `acceptedByRfc` reads the same stream with the independent checker, so that a
  * reader of ours that misread its input is found as well as a writer that does.
  */
+import { unobeyedKey } from '../../gateway/admission.ts';
 import { Credentials } from '../../gateway/credentials.ts';
 import { BodyReader } from '../../gateway/http1/framing.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from '../../gateway/http1/request-head.ts';
@@ -14,6 +15,7 @@ import { SOCKS_VERSION } from '../../gateway/socks5.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
 import type { ApiKeyState } from '../../src/core/model.ts';
+import { isSelectorFault } from '../../src/core/selector.ts';
 import type { FieldLine, Meaning } from './meaning.ts';
 import { checkRequest, valuesOf } from './rfc-checker.ts';
 
@@ -89,7 +91,9 @@ export class GatewayReader {
   #admits(head: RequestHead): boolean {
     const identity = this.#credentials.identify(head.proxyAuthorization, head.proxySelector, null);
     if ('reason' in identity) return false;
-    return head.target === OURSELVES || identity.selector?.pool === 'default';
+    if (head.target === OURSELVES) return true;
+    const { selector } = identity;
+    return !isSelectorFault(selector) && selector.pool === 'default' && unobeyedKey(selector) === null;
   }
 }
 
