@@ -12,7 +12,7 @@ import type { Route } from '../src/core/model.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { resolve } from '../src/core/pool-index/resolve.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
-import type { Selector } from '../src/core/selector.ts';
+import { isSelectorFault, type Selector } from '../src/core/selector.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { type Identity, isRejection, type Rejection } from './credentials.ts';
@@ -68,7 +68,13 @@ export function admit(
   if (target === OURSELVES) return null;
 
   exchange.stage = 'select';
-  if (selector === null) return 'selector_invalid';
+  if (isSelectorFault(selector)) {
+    // The answer and the log line name the key.
+    exchange.selectorFault = selector;
+    return 'selector_invalid';
+  }
+  exchange.accountName = selector.account ?? '';
+  exchange.hasStickyKey = selector.session !== null;
   const pool = context.directory.findPool(key.workspaceId, selector.pool);
   if (pool === undefined) return 'pool_unknown';
   exchange.poolId = pool.state.id;
@@ -130,6 +136,7 @@ function timedResolve(
   const route = resolve(pool, selector, targetHost);
   const ms = clock.monotonicMs() - before;
   exchange.resolveMs = ms;
+  exchange.chosenBy = pool.outcome;
   let histogram = resolveSeconds.get(pool.outcome);
   if (histogram === undefined) {
     histogram = new Histogram(RESOLVE_BUCKETS);

@@ -10,7 +10,7 @@ import { parseAddress } from '../src/core/address.ts';
 import { compileDestinations, type DestinationRule, networkKey, parseDestination } from '../src/core/destinations.ts';
 import type { Binding, ClientRange, ListenerBinding } from '../src/core/entrance.ts';
 import type { ApiKeyId } from '../src/core/model.ts';
-import { parseSelector, type Selector } from '../src/core/selector.ts';
+import { isSelectorFault, parseSelector, type Selector } from '../src/core/selector.ts';
 
 /** Whoever this stands for acts with this key, if it is valid, and asks for this. */
 export interface BoundIdentity {
@@ -63,7 +63,7 @@ export function compileBinding(
 
 function identityOf({ apiKeyId, selector }: Binding, rule: string): BoundIdentity {
   const parsed = parseSelector(selector, null);
-  if (parsed === null) throw new Error(`the selector bound to ${rule} is not valid`);
+  if (isSelectorFault(parsed)) throw new Error(`the selector bound to ${rule} is not valid`);
   return { keyId: apiKeyId, selector: parsed, rule };
 }
 

@@ -22,9 +22,10 @@ import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-h
 import { OURSELVES, type Target } from './http1/target.ts';
 import { Lingering } from './lingering.ts';
 import { SHEDDING } from './load.ts';
-import { allowed, answerOf, identityLines, statusOf } from './respond.ts';
+import { allowed, answerOf, identityLines, pageAnswer, statusOf } from './respond.ts';
 import { STALL_LOOK_MS } from './stall.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
+import { isForWhoami, whoamiPage } from './whoami.ts';
 
 /** The phases between a head and its relay; `server.ts` passes them in. null: the exchange has a route; else the cause it ended with. */
 export type Admission = (identity: Identity | Rejection, target: Target, exchange: Exchange) => Cause | null;
@@ -232,7 +233,6 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     const cause = enterPhases(this.#context, this, head, exchange);
     if (cause === null) {
       this.#challenged = false;
-      if (exchange.route === null) this.#answerOptions(exchange, head);
       return;
     }
     const begun = this.#tunnel ?? this.#forward;
@@ -245,8 +245,10 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   enter(head: RequestHead, exchange: Exchange): Cause | null {
     const shed = this.#context.load.level === SHEDDING;
     const cause = shed ? 'overloaded' : (this.#ask(head, exchange) ?? this.#objection(head, exchange));
-    if (cause === null && exchange.route !== null) this.#relay(head, exchange, exchange.route);
-    return cause;
+    if (cause !== null) return cause;
+    if (exchange.route === null || isForWhoami(exchange)) this.#answerOurselves(exchange, head);
+    else this.#relay(head, exchange, exchange.route);
+    return null;
   }
 
   #relay(head: RequestHead, exchange: Exchange, route: Route): void {
@@ -300,10 +302,13 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#nextHead(keepAlive);
   }
 
-  #answerOptions(exchange: Exchange, head: RequestHead): void {
-    const keepAlive = head.body === 0 && head.keepAlive && this.#context.keepsClients;
-    const text = allowed(exchange, !keepAlive);
-    exchange.status = 200;
+  /** What is about ourselves is answered here: an OPTIONS, or who its client is. */
+  #answerOurselves(exchange: Exchange, head: RequestHead): void {
+    // As behind an upgrade that was not granted (`forward.ts`), nobody reads on.
+    const keepAlive = head.body === 0 && head.upgrade === null && head.keepAlive && this.#context.keepsClients;
+    const page = exchange.route === null ? null : whoamiPage(head, exchange);
+    const text = page === null ? allowed(exchange, !keepAlive) : pageAnswer(page, exchange, !keepAlive);
+    exchange.status = page === null ? 200 : page.status;
     exchange.bytesIn += text.length;
     this.socket.write(text, 'latin1');
     exchange.finish(null);

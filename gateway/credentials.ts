@@ -14,14 +14,14 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../src/core/clock.ts';
 import type { ApiKeyId, ApiKeyState } from '../src/core/model.ts';
 import { ownCopy } from '../src/core/own-copy.ts';
-import { parseSelector, type Selector } from '../src/core/selector.ts';
+import { isSelectorFault, parseSelector, type Selector, type SelectorFault } from '../src/core/selector.ts';
 import type { BoundIdentity } from './bindings.ts';
 import type { AuthFailure } from './counters.ts';
 
-/** A client that may go on, and what it asked for (null: its selector is not valid). */
+/** A client that may go on, and what it asked for, or why that was not understood. */
 export interface Identity {
   readonly key: ApiKeyState;
-  readonly selector: Selector | null;
+  readonly selector: Selector | SelectorFault;
   /** `credentials`, or the operator's rule. */
   readonly by: string;
 }
@@ -56,6 +56,9 @@ const UNKNOWN: Rejection = { reason: 'unknown' };
 const EXPIRED: Rejection = { reason: 'expired' };
 const FORBIDDEN: Rejection = { reason: 'forbidden' };
 
+/** A selector header that is not read at all. */
+const UNREAD: SelectorFault = { fault: 'invalid', key: null };
+
 export class Credentials {
   readonly #cache = new LRUCache<string, Identity>({ max: MAX_CACHED });
   readonly #bound = new Map<BoundIdentity, Identity>();
@@ -87,7 +90,7 @@ export class Credentials {
       if (isRejection(found)) return found;
       identity = found;
       // Only what is understood is kept: the table holds no padding of a client's choice.
-      if (identity.selector !== null) this.#cache.set(ownCopy(cacheKey), identity);
+      if (!isSelectorFault(identity.selector)) this.#cache.set(ownCopy(cacheKey), identity);
     }
     return this.#current(identity);
   }
@@ -112,7 +115,7 @@ export class Credentials {
       identity = { key, selector: binding.selector, by: binding.rule };
       this.#bound.set(binding, identity);
     }
-    return this.#current(selectorHeader === null ? identity : { ...identity, selector: null });
+    return this.#current(selectorHeader === null ? identity : { ...identity, selector: UNREAD });
   }
 
   #current(identity: Identity): Identity | Rejection {
@@ -132,7 +135,7 @@ export class Credentials {
     if (key === undefined || !timingSafeEqual(digest, Buffer.from(key.hash, 'hex'))) return UNKNOWN;
     if (!key.mayUseGateway) return FORBIDDEN;
     const tooLong = selectorHeader !== null && selectorHeader.length > MAX_HEADER;
-    return { key, selector: tooLong ? null : parseSelector(pair.username, selectorHeader), by: CREDENTIALS };
+    return { key, selector: tooLong ? UNREAD : parseSelector(pair.username, selectorHeader), by: CREDENTIALS };
   }
 }
 

@@ -9,6 +9,9 @@ import type { Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
 import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
 import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
+import type { ResolveOutcome } from '../src/core/pool-index/pool.ts';
+import type { SelectorFault } from '../src/core/selector.ts';
+import { nameOfFault } from '../src/core/selector-fault.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { outcomeOf, type PoolCounters, type RequestKind } from './counters.ts';
@@ -34,12 +37,20 @@ export class Exchange implements Linked<Exchange> {
   key: ApiKeyState | null = null;
   /** The rule by which the key was found; empty without one. */
   identifiedBy = '';
+  /** Why its selector was refused; null unless it was. */
+  selectorFault: SelectorFault | null = null;
   /** Whether it holds a slot of its key and workspace. */
   admitted = false;
   /** Whether it holds a tunnel's slot of its session. */
   tunnelled = false;
   /** Set by `place`, and kept whatever becomes of the session. */
   route: Route | null = null;
+  /** How its session was chosen. */
+  chosenBy: ResolveOutcome = 'none';
+  /** Whether it asked to stay on one session. */
+  hasStickyKey = false;
+  /** Until when the next request like it gets this session, ms since the epoch; null: no promise. */
+  keptUntilMs: number | null = null;
   /** Whose traffic it is; empty without an account. */
   accountName = '';
   poolId: PoolId | null = null;
@@ -196,6 +207,7 @@ export class Exchange implements Linked<Exchange> {
       [FIELD.stage]: this.stage,
       [FIELD.status]: this.status,
       [FIELD.cause]: this.cause ?? 'ok',
+      [FIELD.selectorKey]: this.selectorFault === null ? undefined : (nameOfFault(this.selectorFault) ?? undefined),
       [FIELD.attempts]: this.attempts,
       [FIELD.totalMs]: round(this.endedAt - this.startedAt),
       [FIELD.resolveMs]: round(this.resolveMs),

@@ -9,7 +9,8 @@ import type { ExplainQuery, Explanation } from '../src/core/observed.ts';
 import { censusOf, foresee } from '../src/core/pool-index/foresee.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
-import { parseSelector, type Selector } from '../src/core/selector.ts';
+import { isSelectorFault, parseSelector, type Selector, type SelectorFault } from '../src/core/selector.ts';
+import { nameOfFault } from '../src/core/selector-fault.ts';
 import { refusalOfRoute } from './admission.ts';
 import type { GatewayContext } from './context.ts';
 import { authorityOf, parseAuthorityTarget } from './http1/target.ts';
@@ -24,7 +25,7 @@ export function explain({ directory, ownAddresses, addressGuard }: Surroundings,
   const target = parseAuthorityTarget(authorityIn(query));
   if (target === null) return refused('bad_request');
   const selector = parseSelector(query.username, null);
-  if (selector === null) return refused('selector_invalid');
+  if (isSelectorFault(selector)) return misunderstood(selector);
   const pool = directory.findPool(query.workspaceId, selector.pool);
   if (pool === undefined) return refused('pool_unknown');
   if (!pool.state.enabled) return refused('pool_disabled', pool, selector);
@@ -51,6 +52,13 @@ export function explain({ directory, ownAddresses, addressGuard }: Surroundings,
 /** `host:port`; an IPv6 address may come with or without its brackets. */
 function authorityIn({ targetHost, targetPort }: ExplainQuery): string {
   return targetHost.startsWith('[') ? `${targetHost}:${targetPort}` : authorityOf(targetHost, targetPort);
+}
+
+/** The reason names the key. */
+function misunderstood(fault: SelectorFault): Explanation {
+  const name = nameOfFault(fault);
+  const explanation = refused('selector_invalid');
+  return name === null ? explanation : { ...explanation, reason: `selector_invalid:${name}` };
 }
 
 function refused(cause: Cause, pool?: Pool, selector?: Selector): Explanation {

@@ -15,7 +15,8 @@ const INTRODUCTION = `# Causes
 
 Every way in which a proxied request can end other than well. The cause is the reason phrase of the answer
 (\`HTTP/1.1 502 upstream_auth_failed\`), the \`details\` of \`Proxy-Status\` (RFC 9209), the field \`cause\` of the log line, and the
-label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sentence given here, and nothing else.
+label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sentence given here and nothing else;
+\`selector_invalid\` alone has others.
 
 - **Status** \`cut\`: the response had begun, or nobody is left to answer; the connection is ended so that it cannot be taken for a whole response.
 - **Extended**: the status on a listener with \`errorStatus: extended\`, where it is another. Everything else stays the same.
@@ -26,6 +27,8 @@ label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sent
 - Some requests get a more exact number for the same cause: \`head_too_large\` is 414 when the request line takes up the room,
   \`method_unsupported\` is 405 for TRACE, \`bad_request\` is 501 for a transfer coding that we do not know.
   A SOCKS5 request with an address type that we do not know gets reply 8.
+- \`selector_invalid\` says which key in a sentence of its own, such as \`The selector's "ttl" is not valid.\`, and so do the log line, in
+  \`selector_key\`, and ResolveSession, in its reason: [what each says](selector.md#what-an-error-says). Never what was sent.
 
 This page is written by \`node scripts/write-causes.ts\` from \`src/core/cause.ts\`.
 `;

@@ -8,7 +8,7 @@ import { BlockList, isIP } from 'node:net';
 import type { ListenAddress } from './config.ts';
 import { formatDestination, parseDestination } from './core/destinations.ts';
 import type { ApiKeyId } from './core/model.ts';
-import { parseSelector } from './core/selector.ts';
+import { isSelectorFault, parseSelector } from './core/selector.ts';
 
 export interface ValueType<T> {
   /** Completes the sentence "this is not …". */
@@ -215,7 +215,7 @@ export const apiKeyId: ValueType<ApiKeyId> = {
 /** A proxy username without its key. */
 export const selectorText: ValueType<string> = {
   phrase: 'a selector, as in a proxy username: a pool and what else is asked of it, such as default-session-a',
-  parse: (text) => (parseSelector(text, null) === null ? undefined : text),
+  parse: (text) => (isSelectorFault(parseSelector(text, null)) ? undefined : text),
 };
 
 /** `host:port` as text, IPv6 in brackets. */

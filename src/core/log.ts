@@ -40,6 +40,8 @@ export const FIELD = {
   /** The last phase that the request reached. */
   stage: 'stage',
   cause: 'cause',
+  /** Which key of a selector was refused, or `unknown_key`: never what was sent. */
+  selectorKey: 'selector_key',
   status: 'status',
   attempts: 'attempts',
   totalMs: 'total_ms',

@@ -1,13 +1,15 @@
 /**
  * The username language: `<pool>[-<key>-<value>]…`, and the same keys in a
- * `Proxy-Selector` header. Pure; its result is cached with the credentials.
+ * `Proxy-Selector` header. Pure; its result is cached with the credentials. What the
+ * values may be stands in `selector-values.ts`.
  *
  * A value runs to the next `-<known key>-`, so a pool name or a value may hold
- * dashes. Whatever is not understood is refused, never ignored.
+ * dashes. Whatever is not understood is refused by name, never ignored.
  */
 
-import type { LabelKey } from './model.ts';
+import { LABEL_KEYS, type LabelKey } from './model.ts';
 import { ownCopy } from './own-copy.ts';
+import { booleanValue, durationValue, labelValues, nameValue, providerValue, trimBlanks } from './selector-values.ts';
 
 export interface Selector {
   /** Pool name; `default` when the client named none. */
@@ -32,102 +34,163 @@ export interface Selector {
  */
 export type LabelFilter = Readonly<Partial<Record<LabelKey, readonly string[]>>>;
 
+/** The canonical name of a key; aliases are no names of their own. */
+export type SelectorKey = 'session' | 'account' | LabelKey | 'provider' | 'ttl' | 'strict';
+
+/** Why a selector was refused: the first thing that was found wrong with it. */
+export interface SelectorFault {
+  readonly fault: 'unknown' | 'doubled' | 'invalid';
+  /** null: a key that is not known, or the form of the whole. */
+  readonly key: SelectorKey | 'pool' | null;
+}
+
+/** Whether it was refused. */
+export function isSelectorFault(value: Selector | SelectorFault): value is SelectorFault {
+  return 'fault' in value;
+}
+
 /** A selector that asks for nothing but its pool and sticky key. */
 export function plainSelector(pool: string, session: string | null): Selector {
   return { pool, session, account: null, labels: null, provider: null, ttlMs: null, strict: null };
 }
 
-/** Every key of the language and its aliases; those that map to null are understood but not served yet. */
-const KEYS = new Map<string, 'session' | null>([
+/** Every key of the language and its aliases, by what they are called here. */
+const KEYS: ReadonlyMap<string, SelectorKey> = new Map<string, SelectorKey>([
   ['session', 'session'],
   ['sessid', 'session'],
-  ['account', null],
-  ['country', null],
-  ['cc', null],
-  ['city', null],
-  ['isp', null],
-  ['type', null],
-  ['provider', null],
-  ['ttl', null],
-  ['lifetime', null],
-  ['sessionduration', null],
-  ['sesstime', null],
-  ['strict', null],
+  ['account', 'account'],
+  ['country', 'country'],
+  ['cc', 'country'],
+  ['city', 'city'],
+  ['isp', 'isp'],
+  ['type', 'type'],
+  ['provider', 'provider'],
+  ['ttl', 'ttl'],
+  ['lifetime', 'ttl'],
+  ['sessionduration', 'ttl'],
+  ['sesstime', 'ttl'],
+  ['strict', 'strict'],
 ]);
 const KEY_PATTERN = new RegExp(`-(${[...KEYS.keys()].join('|')})-`);
-const STICKY_KEY = /^[A-Za-z0-9._~-]{1,128}$/;
 const POOL_NAME = /^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/;
 
-/** Reads a proxy username and, if given, a Proxy-Selector that wins over it; null when either is not valid. */
-export function parseSelector(username: string, header: string | null): Selector | null {
-  const fromUsername = parseUsername(username);
-  if (fromUsername === null || header === null) return fromUsername;
-  const values = parseHeader(header);
-  return values === null
-    ? null
-    : plainSelector(values.get('pool') ?? fromUsername.pool, values.get('session') ?? fromUsername.session);
+/** What one of the two places asks for; null: nothing. */
+interface Asked extends Record<LabelKey, readonly string[] | null> {
+  pool: string | null;
+  session: string | null;
+  account: string | null;
+  provider: string | null;
+  ttl: number | null;
+  strict: boolean | null;
 }
 
-function parseUsername(username: string): Selector | null {
-  const values = new Map<string, string>();
+/** Reads a proxy username and, if given, a Proxy-Selector, which wins over it key by key; the fault when either has one. */
+export function parseSelector(username: string, header: string | null): Selector | SelectorFault {
+  const asked = nothingAsked();
+  const fault = readUsername(username, asked);
+  if (fault !== null || header === null) return fault ?? selectorOf(asked, asked);
+  const over = nothingAsked();
+  return readHeader(header, over) ?? selectorOf(over, asked);
+}
+
+function nothingAsked(): Asked {
+  return {
+    pool: null,
+    session: null,
+    account: null,
+    country: null,
+    city: null,
+    isp: null,
+    type: null,
+    provider: null,
+    ttl: null,
+    strict: null,
+  };
+}
+
+/** `<pool>[-<key>-<value>]…` into `asked`; the first fault in it. */
+function readUsername(username: string, asked: Asked): SelectorFault | null {
   // Odd pieces are keys, each followed by its value: split keeps what the group matched.
   const pieces = username.split(KEY_PATTERN);
+  const pool = pieces[0]!;
+  if (pool !== '' && !putPool(asked, pool)) return { fault: 'invalid', key: 'pool' };
   for (let i = 1; i < pieces.length; i += 2) {
-    if (!put(values, pieces[i]!, pieces[i + 1]!)) return null;
+    const fault = put(asked, KEYS.get(pieces[i]!)!, pieces[i + 1]!);
+    if (fault !== null) return fault;
   }
-  return checked(pieces[0]!, values.get('session') ?? null);
+  return null;
 }
 
-/** `key=value; key=value`, keys as in the username, plus `pool`. */
-function parseHeader(header: string): Map<string, string> | null {
-  const values = new Map<string, string>();
+/** `key=value; key=value`, keys as in the username in any case, plus `pool`, into `asked`; the first fault in it. */
+function readHeader(header: string, asked: Asked): SelectorFault | null {
   for (const part of header.split(';')) {
     const equals = part.indexOf('=');
-    if (equals === -1) return null;
-    const key = trimBlanks(part.slice(0, equals)).toLowerCase();
+    if (equals === -1) return { fault: 'invalid', key: null };
+    const name = trimBlanks(part.slice(0, equals)).toLowerCase();
     const value = trimBlanks(part.slice(equals + 1));
-    if (key === 'pool') {
-      if (values.has('pool') || !POOL_NAME.test(value)) return null;
-      values.set('pool', value);
-    } else if (!put(values, key, value)) return null;
+    if (name === 'pool') {
+      if (asked.pool !== null) return { fault: 'doubled', key: 'pool' };
+      if (!putPool(asked, value)) return { fault: 'invalid', key: 'pool' };
+      continue;
+    }
+    const key = KEYS.get(name);
+    if (key === undefined) return { fault: 'unknown', key: null };
+    const fault = put(asked, key, value);
+    if (fault !== null) return fault;
   }
-  return values;
+  return null;
 }
 
-/** Blanks and tabs only: `trim` takes off what is no white space in a header. */
-function trimBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isBlank(text[start]!)) start++;
-  while (end > start && isBlank(text[end - 1]!)) end--;
-  return text.slice(start, end);
-}
-
-function isBlank(character: string): boolean {
-  return character === ' ' || character === '\t';
-}
-
-function put(values: Map<string, string>, key: string, raw: string): boolean {
-  const name = KEYS.get(key);
-  if (name === undefined || name === null || values.has(name)) return false;
-  const value = decodeOnce(raw);
-  if (value === null || !STICKY_KEY.test(value)) return false;
-  // It may become a sticky key, which lives for a day.
-  values.set(name, ownCopy(value));
+function putPool(asked: Asked, name: string): boolean {
+  if (!POOL_NAME.test(name)) return false;
+  asked.pool = ownCopy(name);
   return true;
 }
 
-function checked(pool: string, session: string | null): Selector | null {
-  if (pool === '') return plainSelector('default', session);
-  return POOL_NAME.test(pool) ? plainSelector(pool, session) : null;
+/** `key` is one of the table's, never text of a client's. */
+function put(asked: Asked, key: SelectorKey, raw: string): SelectorFault | null {
+  if (asked[key] !== null) return { fault: 'doubled', key };
+  switch (key) {
+    case 'session':
+    case 'account':
+      asked[key] = nameValue(raw);
+      break;
+    case 'provider':
+      asked.provider = providerValue(raw);
+      break;
+    case 'ttl':
+      asked.ttl = durationValue(raw);
+      break;
+    case 'strict':
+      asked.strict = booleanValue(raw);
+      break;
+    default:
+      asked[key] = labelValues(raw);
+  }
+  return asked[key] === null ? { fault: 'invalid', key } : null;
 }
 
-function decodeOnce(text: string): string | null {
-  if (!text.includes('%')) return text;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // Not percent-encoding: the value is refused, as the language has no literal `%`.
-    return null;
+/** What `first` asks for, and beyond that what `second` does. */
+function selectorOf(first: Asked, second: Asked): Selector {
+  return {
+    pool: first.pool ?? second.pool ?? 'default',
+    session: first.session ?? second.session,
+    account: first.account ?? second.account,
+    labels: labelsOf(first, second),
+    provider: first.provider ?? second.provider,
+    ttlMs: first.ttl ?? second.ttl,
+    strict: first.strict ?? second.strict,
+  };
+}
+
+/** Keys come in one order, whatever the order that they were sent in. */
+function labelsOf(first: Asked, second: Asked): LabelFilter | null {
+  let labels: { [key in LabelKey]?: readonly string[] } | null = null;
+  for (const key of LABEL_KEYS) {
+    const values = first[key] ?? second[key];
+    if (values === null) continue;
+    labels ??= {};
+    labels[key] = values;
   }
+  return labels;
 }

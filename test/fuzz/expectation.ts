@@ -14,6 +14,7 @@ import { SOCKS_VERSION } from '../../gateway/socks5.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
 import type { ApiKeyState } from '../../src/core/model.ts';
+import { isSelectorFault } from '../../src/core/selector.ts';
 import type { FieldLine, Meaning } from './meaning.ts';
 import { checkRequest, valuesOf } from './rfc-checker.ts';
 
@@ -89,7 +90,11 @@ export class GatewayReader {
   #admits(head: RequestHead): boolean {
     const identity = this.#credentials.identify(head.proxyAuthorization, head.proxySelector, null);
     if ('reason' in identity) return false;
-    return head.target === OURSELVES || identity.selector?.pool === 'default';
+    if (head.target === OURSELVES) return true;
+    const { selector } = identity;
+    // No session of the pool has a label, or a provider by any name.
+    const isServed = !isSelectorFault(selector) && selector.labels === null && selector.provider === null;
+    return isServed && selector.pool === 'default';
   }
 }
 

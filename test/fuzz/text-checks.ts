@@ -16,7 +16,9 @@ import { formatAddress, parseAddress } from '../../src/core/address.ts';
 import { refusesAddress } from '../../src/core/address-policy.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { compileDestinations, formatDestination, parseDestination } from '../../src/core/destinations.ts';
-import { parseSelector } from '../../src/core/selector.ts';
+import { LABEL_KEYS } from '../../src/core/model.ts';
+import { isSelectorFault, parseSelector, type Selector, type SelectorFault } from '../../src/core/selector.ts';
+import { sentenceOfFault } from '../../src/core/selector-fault.ts';
 import { fillTemplate } from '../../src/core/template.ts';
 import * as settings from '../../src/setting-types.ts';
 import { LANE_KEY } from './lane.ts';
@@ -25,7 +27,9 @@ import type { Random } from './random.ts';
 
 /** Every ASCII letter, digit and mark that a name of ours may hold. */
 const POOL = /^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/;
-const STICKY = /^[A-Za-z0-9._~-]{1,128}$/;
+const NAME = /^[A-Za-z0-9._~-]{1,128}$/;
+const LABEL = /^[a-z0-9._~ -]{1,64}$/;
+const YEAR_MS = 365 * 86_400_000;
 
 /** Text as it may come from a client, or from an operator who has all of Unicode. */
 function textOf(octets: Buffer, random: Random): string {
@@ -63,19 +67,30 @@ export function checkCredentials(octets: Buffer, random: Random): string | null 
   const selector = random.oneIn(3) ? text.slice(0, random.below(text.length + 1)) : null;
   const first = credentials.identify(text, selector, null);
   if (!same(credentials.identify(text, selector, null), first)) return 'answers otherwise when it knows';
-  if ('reason' in first || first.selector === null) return null;
-  return faultOfSelector(first.selector);
+  return 'reason' in first ? null : faultOfSelector(first.selector);
 }
 
-function faultOfSelector({ pool, session }: { pool: string; session: string | null }): string | null {
-  return POOL.test(pool) && (session === null || STICKY.test(session)) ? null : 'selects by no legal name';
+/** What is wrong with what a reader of selectors answers, be it a selector or its refusal. */
+function faultOfSelector(selector: Selector | SelectorFault): string | null {
+  if (isSelectorFault(selector)) return sentenceOfFault(selector).length > 255 ? 'is refused at length' : null;
+  const { pool, session, account, labels, provider, ttlMs } = selector;
+  if (!POOL.test(pool)) return 'selects by no legal name';
+  if ([session, account].some((name) => name !== null && !NAME.test(name))) return 'has no legal name';
+  if (provider !== null && !/^\P{C}{1,64}$/u.test(provider)) return 'has no legal provider';
+  if (ttlMs !== null && !(ttlMs >= 1_000 && ttlMs <= YEAR_MS && ttlMs % 1_000 === 0)) return 'lives for no legal time';
+  for (const [key, values] of Object.entries(labels ?? {})) {
+    if (!LABEL_KEYS.some((known) => known === key)) return 'has a label that is none';
+    if (values.length === 0 || values.length > 16 || !values.every((value) => LABEL.test(value)))
+      return 'has no legal label';
+    if (!same([...new Set(values)].sort(), values)) return 'has labels in disorder';
+  }
+  return null;
 }
 
 export function checkSelector(octets: Buffer, random: Random): string | null {
   const text = octets.toString('latin1');
   const header = random.oneIn(2);
-  const selector = header ? parseSelector('default', text) : parseSelector(text, null);
-  return selector === null ? null : faultOfSelector(selector);
+  return faultOfSelector(header ? parseSelector('default', text) : parseSelector(text, null));
 }
 
 export function checkDestination(octets: Buffer, random: Random): string | null {

@@ -36,6 +36,8 @@ export interface Trouble {
   readonly limits?: Partial<GatewayLimits>;
   /** The username that runs into it, where it is that. */
   readonly username?: string;
+  /** What the client is told, where it is another sentence than the cause's own. */
+  readonly sentence?: string;
   /** Done before the client connects, however long it takes. What it answers undoes it. */
   readonly prepare?: (world: World) => Undo | undefined | Promise<Undo | undefined>;
   /** Done when the request was sent. */
@@ -65,7 +67,7 @@ async function anotherTunnel({ rig, upstream }: World, behaviour: Behaviour, isT
 }
 
 export const TROUBLES = {
-  selector_invalid: { meets: BOTH, username: 'default-session-' },
+  selector_invalid: { meets: BOTH, username: 'default-session-', sentence: 'The selector\'s "session" is not valid.' },
   pool_unknown: { meets: BOTH, username: 'nowhere' },
   pool_disabled: { meets: BOTH, prepare: ({ rig }) => void rig.putPool({}, { enabled: false }) },
   destination_denied: { meets: BOTH, prepare: ({ rig }) => void rig.putPool({ deny: ['a.test'] }) },

@@ -208,7 +208,7 @@ describe('explanations', () => {
       expect(await really(username, 'a.test:443')).toEqual({ cause: told.cause, sessionId: told.sessionId });
       seen.push(told.reason);
     }
-    expect(seen).toEqual(['round_robin', 'round_robin', 'round_robin', 'token', 'consistent', 'consistent', 'sticky', 'pool_unknown', 'selector_invalid']);
+    expect(seen).toEqual(['round_robin', 'round_robin', 'round_robin', 'token', 'consistent', 'consistent', 'sticky', 'pool_unknown', 'selector_invalid:session']);
     expect(explain('default')).toMatchObject({ poolId: POOL, eligibleCount: 3, exclusions: [{ reason: 'session_disabled', count: 1 }] });
     expect(explain('other')).toEqual({
       poolId: null, sessionId: null, cause: 'pool_unknown', reason: 'pool_unknown', runnerUpId: null, eligibleCount: 0, exclusions: [],

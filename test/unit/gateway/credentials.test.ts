@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { Credentials, isRejection } from '../../../gateway/credentials.ts';
 import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../../../src/core/model.ts';
-import { plainSelector } from '../../../src/core/selector.ts';
+import { isSelectorFault, plainSelector, type Selector } from '../../../src/core/selector.ts';
 import { heapInUse } from '../../helpers/heap.ts';
 
 const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
@@ -70,7 +70,7 @@ test('a key without the permission is rejected, and so is a selector that is too
     reason: 'forbidden',
   });
   expect(setUp().credentials.identify('Bearer key', `session=${'a'.repeat(9_000)}`, null)).toMatchObject({
-    selector: null,
+    selector: { fault: 'invalid', key: null },
   });
 });
 
@@ -82,7 +82,7 @@ test('a username and a password are what Basic has, and are looked up each time'
   expect(lookUps()).toBe(6);
   expect(credentials.identifyPair('', '')).toEqual({ reason: 'malformed' });
   expect(credentials.identifyPair('web', 'key ')).toEqual({ reason: 'unknown' });
-  expect(credentials.identifyPair('a b', 'key')).toMatchObject({ selector: null });
+  expect(credentials.identifyPair('a b', 'key')).toMatchObject({ selector: { fault: 'invalid', key: 'pool' } });
   clock.now = 2_000;
   expect(credentials.identifyPair('web', 'key')).toEqual({ reason: 'expired' });
   keys.clear();
@@ -107,7 +107,7 @@ describe('a binding', () => {
     expect(credentials.identify('', null, binding)).toEqual({ reason: 'malformed' });
     expect(credentials.identify(basic('web:other'), null, binding)).toEqual({ reason: 'unknown' });
     expect(credentials.identify(basic('other:key'), null, binding)).toMatchObject({ selector: { pool: 'other' }, by: 'credentials' });
-    expect(credentials.identify(null, 'session=a', binding)).toMatchObject({ selector: null, by: 'range 10.0.0.0/8' });
+    expect(credentials.identify(null, 'session=a', binding)).toMatchObject({ selector: { fault: 'invalid', key: null }, by: 'range 10.0.0.0/8' });
   });
 
   test('is as good as its key', () => {
@@ -122,22 +122,25 @@ describe('a binding', () => {
 test('selectors that are refused do not fill the table', () => {
   const { credentials, lookUps } = setUp();
   for (let i = 0; i < 3; i++)
-    expect(credentials.identify('Bearer key', 'nonsense', null)).toMatchObject({ selector: null });
+    expect(credentials.identify('Bearer key', 'no=sense', null)).toMatchObject({ selector: { fault: 'unknown' } });
   expect(lookUps()).toBe(3);
 });
 
-test('what is kept of a client is its credentials and its sticky key, never the head they came in', () => {
+test('what is kept of a client is its credentials and what it asks for, never the head they came in', () => {
   const { credentials } = setUp();
   const count = 1_000;
-  const sticky: (string | null)[] = [];
+  const asked = 'pool=a-pool#;session=a-key#;account=an-account#;city=a-city#,another-city#;provider=a-provider#';
+  const kept: Selector[] = [];
   const before = heapInUse();
   for (let i = 0; i < count; i++) {
     // Cut out of a longer text, as a header's value is.
-    const head = Buffer.from(`Bearer key|session=a-key-of-its-own-${i}|${'x'.repeat(10_000)}`).toString('latin1');
+    const head = Buffer.from(`Bearer key|${asked.replaceAll('#', `-of-its-own-${i}`)}|${'x'.repeat(10_000)}`).toString(
+      'latin1',
+    );
     const [authorization, selector] = head.split('|');
     const identity = credentials.identify(authorization!, selector!, null);
-    if (!isRejection(identity)) sticky.push(identity.selector!.session);
+    if (!isRejection(identity) && !isSelectorFault(identity.selector)) kept.push(identity.selector);
   }
-  expect(sticky).toHaveLength(count);
+  expect(kept).toHaveLength(count);
   expect((heapInUse() - before) / count).toBeLessThan(3_000);
 });

@@ -1,5 +1,15 @@
 /** Catalogue, part A: who is asking, as far as the data port is concerned. The control plane's rows name their tests. */
-import { Catalogue, challenged, type Elsewhere, forwarded, KEY, refused, request, sent } from './case.ts';
+import {
+  Catalogue,
+  challenged,
+  type Elsewhere,
+  forwarded,
+  KEY,
+  misunderstood,
+  refused,
+  request,
+  sent,
+} from './case.ts';
 
 const catalogue = new Catalogue();
 const add: Catalogue['add'] = (...row) => catalogue.add(...row);
@@ -7,7 +17,10 @@ const add: Catalogue['add'] = (...row) => catalogue.add(...row);
 const GET = 'GET http://a.test/';
 const FAILED = challenged('auth_failed');
 const REQUIRED = challenged('auth_required');
-const INVALID = refused('selector_invalid');
+const invalid = (key: string) => misunderstood(`The selector's "${key}" is not valid.`);
+const doubled = (key: string) => misunderstood(`The selector has "${key}" more than once.`);
+const MALFORMED = refused('selector_invalid');
+const UNKNOWN = misunderstood('The Proxy-Selector has a key that is not known.');
 const PASSES = forwarded(sent(GET));
 const plain = request(GET);
 const basic = (pair: string): string => `Basic ${Buffer.from(pair, 'latin1').toString('base64')}`;
@@ -151,15 +164,26 @@ for (const key of sticky)
   add('A08', 'S17', `session-${key.slice(0, 20)} (${key.length})`, username(`default-session-${key}`), PASSES);
 for (const key of [
   '', 'a b', 'a@b', 'a/b', '../', 'a\\b', 'a+b', 'a=b', 'a;b', 'a,b', 'a?b', 'a#b', 'a&b', 'a"b', "a'b", 'a<b>', 'a{b', 'a|b', 'a^b', 'a`b', 'a$b', 'a!b', 'a*b', '(a)', '[a]', 'a\r\nb', 'a\nb', 'a\0b', 'a\tb', ' a', 'a ', '%0d%0a', '%00', '%20', '%2525', '%252d', '%zz', '%', '%2', '%c3%a9', '%C0%AF', '\xc3\xa9', '\xff',
-  'x'.repeat(129), 'x'.repeat(1_000), 'a-session-b', 'a-sessid-b', '-session-', '%3A', '$x', '{token}', 'a\xa0',
+  'x'.repeat(129), 'x'.repeat(1_000), '-session-', '%3A', '$x', '{token}', 'a\xa0',
 ]) // biome-ignore format: one list
   add(
     'A08',
     'S17',
     `session-${JSON.stringify(key).slice(0, 20)} (${key.length})`,
     username(`default-session-${key}`),
-    INVALID,
+    invalid('session'),
   );
+for (const name of [
+  'default-session-a-session-b',
+  'default-session-a-sessid-b',
+  'default-sessid-a-country-us-session-a',
+])
+  add('A08', 'S17', name, username(name), doubled('session'));
+for (const [name, key] of [
+  ['default-ttl-', 'ttl'], ['default-lifetime-0', 'ttl'], ['default-cc-us%2cde', 'country'], ['default-strict-yes', 'strict'],
+  ['default-provider-\xfc', 'provider'], ['default-account-__proto__%00', 'account'], ['default-type-,', 'type'],
+] as const) // biome-ignore format: one list
+  add('A08', 'S17', JSON.stringify(name), username(name), invalid(key));
 for (const name of [
   'DEFAULT',
   'Default',
@@ -174,45 +198,27 @@ for (const name of [
   '*',
   'default@x',
   'default/x',
-  'default-ttl-',
   'default--session-a',
   '%64efault',
 ])
-  add('A08', 'S17', `pool ${JSON.stringify(name).slice(0, 24)}`, username(name), INVALID);
+  add('A08', 'S17', `pool ${JSON.stringify(name).slice(0, 24)}`, username(name), invalid('pool'));
 for (const name of ['', '-session-a'])
   add('A08', 'an empty name is the default', JSON.stringify(name), username(name), PASSES);
 for (const header of ['session=a', 'session=a; pool=default', ' POOL = default ;SESSION=b', 'sessid=x'])
   add('A08', 'Proxy-Selector', header, request(GET, [`Proxy-Selector: ${header}`]), PASSES);
-for (const header of [
-  '',
-  'session',
-  'session=',
-  '=a',
-  ';',
-  'session=a;',
-  ';session=a',
-  'session=a;session=b',
-  'session=a;sessid=b',
-  'pool=a;pool=a',
-  'pool=No',
-  'foo=bar',
-  'session=a b',
-  'session=a,b',
-  'session="a"',
-  'session=\xa0a',
-  'session=a\xa0',
-  'pool=\x85default',
-  'session=a\xff',
-  `session=a;${' '.repeat(2_000)}`,
-  'session==a',
-  'session:a',
-])
+for (const [header, expected] of [
+  ...['', 'session', ';', 'session=a;', ';session=a', `session=a;${' '.repeat(2_000)}`, 'session:a'].map((text) => [text, MALFORMED] as const),
+  ...['=a', 'foo=bar', '__proto__=a', '\xa0session=a'].map((text) => [text, UNKNOWN] as const),
+  ...['session=', 'session=a b', 'session=a,b', 'session="a"', 'session=\xa0a', 'session=a\xa0', 'session=a\xff', 'session==a'].map((text) => [text, invalid('session')] as const),
+  ...['session=a;session=b', 'session=a;sessid=b'].map((text) => [text, doubled('session')] as const),
+  ['pool=a;pool=a', doubled('pool')], ['pool=No', invalid('pool')], ['pool=\x85default', invalid('pool')],
+] as const) // biome-ignore format: one list
   add(
     'A08',
     'Proxy-Selector',
     JSON.stringify(header).slice(0, 30),
     request(GET, [`Proxy-Selector: ${header}`]),
-    INVALID,
+    expected,
   );
 add(
   'A08',

@@ -13,6 +13,8 @@ export interface Answer {
   readonly status: number;
   /** null: the upstream's 200, or our own to an OPTIONS. */
   readonly cause: Cause | null;
+  /** Its body, where that is not the cause's own sentence. */
+  readonly sentence?: string;
   /** The connection ends behind it. */
   readonly close: boolean;
   /** A session was chosen before it was given. */
@@ -92,6 +94,11 @@ export function ok(close = false): Answer {
 /** Exactly one answer, the end, and not an octet upstream. */
 export function refused(cause: Cause, status?: number): Expected {
   return { ...NOTHING, answers: [refusal(cause, status)] };
+}
+
+/** Of a selector: as `refused`, in the sentence that names the key. */
+export function misunderstood(sentence: string): Expected {
+  return { ...NOTHING, answers: [{ ...refusal('selector_invalid'), sentence }] };
 }
 
 /** A 407 as `refused`, which a client may answer with its key when it sent nothing more. */

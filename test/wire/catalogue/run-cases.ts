@@ -50,7 +50,7 @@ function withCredentials(text: string): string {
 }
 
 /** An answer, whole, with its request id masked: a fixed text of the table of causes, so nothing in it can be an echo. */
-function answerText({ status, cause, close, placed }: Answer, tunnel: boolean): string {
+function answerText({ status, cause, sentence: own, close, placed }: Answer, tunnel: boolean): string {
   const identity = `Sallyport-Request-Id: ID\r\n${placed ? `Sallyport-Session: ${sessionId(1)}\r\n` : ''}`;
   if (tunnel && cause === null) {
     return `HTTP/1.1 200 Connection established\r\n${identity}Proxy-Status: sallyport\r\n\r\n`;
@@ -60,7 +60,8 @@ function answerText({ status, cause, close, placed }: Answer, tunnel: boolean): 
     const connection = close ? 'Connection: close\r\n' : placed ? '' : 'Connection: keep-alive\r\n';
     return `HTTP/1.1 ${status} OK\r\n${lines}${identity}Proxy-Status: sallyport\r\n${connection}\r\n${placed ? 'ok' : ''}`;
   }
-  const { sentence, error } = CAUSES[cause];
+  const { error } = CAUSES[cause];
+  const sentence = own ?? CAUSES[cause].sentence;
   return (
     `HTTP/1.1 ${status} ${cause}\r\nContent-Type: text/plain\r\nContent-Length: ${sentence.length + 1}\r\n` +
     'X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n' +
