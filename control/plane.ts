@@ -8,6 +8,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { RecordBindings } from '../src/core/account-binding.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { FIELD, type Logger } from '../src/core/log.ts';
 import { createAccessTable } from './access-table.ts';
@@ -30,6 +31,7 @@ import type { MasterKeySource } from './secrets/master-key.ts';
 import { openMasterKey } from './secrets/rewrap.ts';
 import { openVault } from './secrets/vault.ts';
 import { startServer } from './server.ts';
+import { createBindingRecorder } from './services/record-bindings.ts';
 import { startStickyKeeper } from './sticky-keeper.ts';
 import { openStore, type Store } from './store/database.ts';
 import { startUsageWriter } from './usage-writer.ts';
@@ -56,6 +58,8 @@ export interface ControlPlane {
   readonly bootstrap: Bootstrap | null;
   /** The gateway listens as well: from now on `/readyz` answers 200. */
   setReady(): void;
+  /** Writes down which sessions the gateway has given to accounts; until `close`, also while draining. */
+  readonly recordBindings: RecordBindings;
   /** From now on calls answer `unavailable` and `/readyz` 503; nothing is closed. */
   setDraining(): void;
   /** Stops listening, lets calls finish, closes the store. Idempotent. */
@@ -130,6 +134,7 @@ async function startOn(
   return {
     url: server.url,
     bootstrap: made,
+    recordBindings: createBindingRecorder(plane),
     setReady() {
       ready = true;
     },

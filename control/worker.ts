@@ -7,6 +7,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { GatewayMethods } from '../src/app.ts';
 import type { Config } from '../src/config.ts';
+import type { RecordBindings } from '../src/core/account-binding.ts';
 import { openLink } from '../src/link.ts';
 import { startLogging } from '../src/logging.ts';
 import { Rest } from '../src/rest.ts';
@@ -21,6 +22,8 @@ export type ControlMethods = {
   start: () => Promise<{ controlUrl: string; bootstrapped: Bootstrap | null }>;
   /** The gateway's listeners are open: ready. */
   ready: () => void;
+  /** Which sessions the gateway has given to accounts. */
+  recordBindings: RecordBindings;
   /** Not ready any more: calls are refused as unavailable; metrics and probes go on. */
   drain: () => void;
   /** Ends everything of this thread. */
@@ -55,6 +58,10 @@ const methods: ControlMethods = {
     return { controlUrl: plane.url, bootstrapped: plane.bootstrap };
   },
   ready: () => plane?.setReady(),
+  async recordBindings(batch) {
+    if (plane === null) throw new Error('the control plane has not started');
+    return plane.recordBindings(batch);
+  },
   drain: () => plane?.setDraining(),
   async close() {
     rest.close();

@@ -10,6 +10,7 @@ import type { Route } from '../src/core/model.ts';
 import type { Directory } from '../src/core/pool-index/directory.ts';
 import type { AddressGuard } from './address-guard.ts';
 import type { AuthThrottle } from './auth-throttle.ts';
+import type { BindingQueue } from './binding-queue.ts';
 import type { Caps } from './caps.ts';
 import type { Counters } from './counters.ts';
 import { CredentialEcho } from './credential-echo.ts';
@@ -38,6 +39,7 @@ export class GatewayContext {
   readonly limits: GatewayLimits;
   readonly directory: Directory;
   readonly credentials: Credentials;
+  readonly bindings: BindingQueue;
   readonly counters: Counters;
   readonly deadlines: Deadlines;
   readonly upstreams: UpstreamPool;
@@ -70,6 +72,7 @@ export class GatewayContext {
     limits: GatewayLimits;
     directory: Directory;
     credentials: Credentials;
+    bindings: BindingQueue;
     counters: Counters;
     deadlines: Deadlines;
     upstreams: UpstreamPool;
@@ -92,6 +95,7 @@ export class GatewayContext {
     this.limits = parts.limits;
     this.directory = parts.directory;
     this.credentials = parts.credentials;
+    this.bindings = parts.bindings;
     this.counters = parts.counters;
     this.deadlines = parts.deadlines;
     this.upstreams = parts.upstreams;

@@ -6,11 +6,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import type { RecordBindings } from '../src/core/account-binding.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { ClientRange, Entrance } from '../src/core/entrance.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Logger } from '../src/core/log.ts';
-import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample } from '../src/core/metrics.ts';
+import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample, samplesOf } from '../src/core/metrics.ts';
 import type { Change, PoolId, SessionId } from '../src/core/model.ts';
 import type {
   AssignQuery,
@@ -29,6 +30,7 @@ import { AddressGuard } from './address-guard.ts';
 import { admit } from './admission.ts';
 import { Arrival, type Reception } from './arrival.ts';
 import { AuthThrottle } from './auth-throttle.ts';
+import { BindingQueue } from './binding-queue.ts';
 import { compileRanges } from './bindings.ts';
 import { type CapHoldings, Caps } from './caps.ts';
 import { type Admission, ClientConnection } from './client-connection.ts';
@@ -65,6 +67,8 @@ export interface GatewayOptions {
   readonly upstreamsAllowPrivate: boolean;
   /** Certificates in PEM of authorities that `https` upstreams may have, next to the runtime's own. */
   readonly upstreamAuthorities: readonly string[];
+  /** Writes down which sessions accounts were given. */
+  readonly recordBindings: RecordBindings;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -114,6 +118,7 @@ export class Gateway {
     context.directory.onRouteRetired = (route) => context.retire(route);
     context.directory.onScopeRetired = () => context.retireStale();
     context.directory.onWork = () => this.#stepDirectory();
+    context.directory.onBind = (binding) => context.bindings.push(binding);
   }
 
   /** Makes a gateway that applies changes but takes no client yet. */
@@ -147,6 +152,7 @@ export class Gateway {
       limits,
       directory,
       credentials: new Credentials(directory, clock),
+      bindings: new BindingQueue(options.recordBindings, deadlines, log),
       counters: new Counters(),
       deadlines,
       upstreams: new UpstreamPool(limits, clock),
@@ -245,7 +251,7 @@ export class Gateway {
 
   /** Everything counted since the start, and the gauges now. */
   snapshot(): GatewaySnapshot {
-    const { directory, counters, resolveSeconds } = this.#context;
+    const { directory, bindings, counters, resolveSeconds } = this.#context;
     return {
       ...counters.snapshot(),
       resolveSeconds: [...resolveSeconds].map(([outcome, histogram]) => ({
@@ -262,7 +268,7 @@ export class Gateway {
           { labels: [label, 'disabled'], value: disabled },
         ];
       }),
-      stickyMoves: [...directory.stickyMoves()].map(([reason, value]) => ({ labels: [reason], value })),
+      stickyMoves: samplesOf(Object.fromEntries(directory.stickyMoves()), bindings.moves),
       indexChanges: [...this.#changes].map(([kind, value]) => ({ labels: [kind], value })),
       indexApplySeconds: this.#applySeconds.snapshot(),
       eventLoopDelay: this.#loopDelay.take(),
@@ -319,9 +325,11 @@ export class Gateway {
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#listeners.close();
     for (const arrival of this.#arrivals) arrival.close();
-    if (await this.#empty(graceMs)) return;
-    for (const tunnel of [...this.#context.tunnels()]) tunnel.cut('draining');
-    await this.#empty(LAST_WORDS_MS);
+    if (!(await this.#empty(graceMs))) {
+      for (const tunnel of [...this.#context.tunnels()]) tunnel.cut('draining');
+      await this.#empty(LAST_WORDS_MS);
+    }
+    await this.#context.bindings.drain(LAST_WORDS_MS);
   }
 
   /** Cuts everything at once. */
@@ -329,6 +337,9 @@ export class Gateway {
     this.#listeners.close();
     for (const arrival of this.#arrivals) arrival.destroy();
     await this.#empty(LAST_WORDS_MS);
+    // Nobody binds any more, and the control plane is closed after us.
+    await this.#context.bindings.drain(LAST_WORDS_MS);
+    this.#context.bindings.close();
     this.#context.upstreams.close();
     this.#context.resolver.close();
     this.#context.deadlines.close();

@@ -66,6 +66,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     dnsServers: config.dnsServers,
     upstreamsAllowPrivate: config.upstreamsAllowPrivate,
     upstreamAuthorities: config.upstreamAuthorities,
+    recordBindings: (batch) => control.link.call('recordBindings', batch),
     log,
     clock: systemClock,
   });

@@ -7,6 +7,7 @@
 
 import { AddressGuard } from '../../gateway/address-guard.ts';
 import { AuthThrottle } from '../../gateway/auth-throttle.ts';
+import { BindingQueue } from '../../gateway/binding-queue.ts';
 import { Caps } from '../../gateway/caps.ts';
 import { GatewayContext } from '../../gateway/context.ts';
 import { Counters } from '../../gateway/counters.ts';
@@ -72,6 +73,7 @@ function context(ledger: Ledger): GatewayContext {
     limits: defaultLimits,
     directory,
     credentials: new Credentials(directory, systemClock),
+    bindings: new BindingQueue(async () => [], deadlines, silentLog),
     counters: new Counters(),
     deadlines,
     upstreamTls: new UpstreamTls([]),

@@ -61,7 +61,13 @@ const ROWS: readonly Row[] = [
     (s) => s.bytes,
   ),
   row('gauge', 'sessions', ['pool', 'state'], 'Sessions in the index.', (s) => s.sessions),
-  row('counter', 'sticky_moves_total', ['reason'], 'Sticky keys that moved to another session.', (s) => s.stickyMoves),
+  row(
+    'counter',
+    'sticky_moves_total',
+    ['reason'],
+    'Sticky keys and accounts that moved to another session.',
+    (s) => s.stickyMoves,
+  ),
   row('counter', 'index_changes_total', ['kind'], 'Changes applied to the index.', (s) => s.indexChanges),
   row('histogram', 'index_apply_seconds', [], 'Time to apply one change to the index.', (s) =>
     alone(s.indexApplySeconds),

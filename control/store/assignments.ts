@@ -7,6 +7,7 @@
  * Invariant: a pool has at most one live row of an account name.
  */
 import { type Kysely, sql } from 'kysely';
+import type { AccountBinding } from '../../src/core/account-binding.ts';
 import type { AssignmentId, PoolId, SessionId, WorkspaceId } from '../../src/core/model.ts';
 import { type IdPage, idsAfter } from './id-page.ts';
 import type { AssignmentsTable, Schema } from './schema.ts';
@@ -45,7 +46,7 @@ function toRecord(row: AssignmentsTable): AssignmentRecord {
 const hexOf = (id: string): string => uuidToBlob(id).toString('hex');
 
 /**
- * Adds live assignments of one workspace and pool; an account that the pool has bound already is a `constraint`
+ * Adds live assignments; an account that its pool has bound already is a `constraint`
  * error. `pause` is awaited between statements.
  */
 export async function insertAssignments(
@@ -118,6 +119,43 @@ export async function findBoundAccounts(
       on a.pool_id = ${uuidToBlob(poolId)} and a.account_name = n.value and a.deleted_at is null
   `.execute(db);
   return new Set(rows.map(({ name }) => name));
+}
+
+/** What a binding of the gateway meets in the store. */
+export interface BindingPlace {
+  /** Whose the pool is; null when it is gone. */
+  readonly workspaceId: WorkspaceId | null;
+  /** Whether the pool has the session, enabled or not. */
+  readonly hasSession: boolean;
+  /** The account's live assignment. */
+  readonly assignment: AssignmentRecord | null;
+}
+
+/** Where each of the bindings would go, in order; of whatever workspace, meant for 1,000 or fewer. */
+export async function loadBindingPlaces(
+  db: Kysely<Schema>,
+  bindings: readonly Pick<AccountBinding, 'poolId' | 'accountName' | 'sessionId'>[],
+): Promise<BindingPlace[]> {
+  const wanted = bindings.map(({ poolId, accountName, sessionId }) => [hexOf(poolId), accountName, hexOf(sessionId)]);
+  // The unary plus takes a column out of index choice: pool and session are found by their ids.
+  const { rows } = await sql<AssignmentsTable & { place: number; owner: Buffer | null; has_session: number }>`
+    select a.*, n.key as place, p.workspace_id as owner, s.id is not null as has_session
+    from json_each(${JSON.stringify(wanted)}) n
+    left join pools p on p.id = unhex(n.value ->> 0) and p.deleted_at is null
+    left join sessions s
+      on s.id = unhex(n.value ->> 2) and +s.pool_id = p.id and +s.workspace_id = p.workspace_id and s.deleted_at is null
+    left join assignments a on a.pool_id = p.id and a.account_name = n.value ->> 1 and a.deleted_at is null
+  `.execute(db);
+  const places: BindingPlace[] = [];
+  for (const row of rows) {
+    places[row.place] = {
+      workspaceId: row.owner && blobToUuid(row.owner),
+      hasSession: row.has_session === 1,
+      // An outer join: null where there is no such row.
+      assignment: (row.id as Buffer | null) === null ? null : toRecord(row),
+    };
+  }
+  return places;
 }
 
 /** Writes what of a live assignment can change: session, pin, version and time; false when it is gone. */

@@ -42,6 +42,15 @@ export interface Sample {
   readonly value: number;
 }
 
+/** Tables of counts as samples of one label: what two tables call the same is added up. */
+export function samplesOf(...tables: readonly Readonly<Record<string, number>>[]): Sample[] {
+  const sums = new Map<string, number>();
+  for (const [label, count] of tables.flatMap((table) => Object.entries(table))) {
+    sums.set(label, (sums.get(label) ?? 0) + count);
+  }
+  return [...sums].map(([label, value]) => ({ labels: [label], value }));
+}
+
 export interface LabelledHistogram {
   readonly labels: readonly string[];
   readonly histogram: HistogramSnapshot;
@@ -69,7 +78,7 @@ export interface GatewaySnapshot {
   readonly bytes: readonly Sample[];
   /** labels: pool, state (eligible, disabled) */
   readonly sessions: readonly Sample[];
-  /** labels: reason */
+  /** Sticky keys and accounts. labels: reason */
   readonly stickyMoves: readonly Sample[];
   /** labels: kind (a Change's kind) */
   readonly indexChanges: readonly Sample[];

@@ -11,7 +11,7 @@ import { createSallyport } from '../../client/client.ts';
 import { Accounts } from '../../control/gen/accounts/v1/accounts_pb.ts';
 import { Proxies } from '../../control/gen/proxies/v1/proxies_pb.ts';
 import { fullName } from '../../control/interceptors/method-rules.ts';
-import type { SessionId } from '../../src/core/model.ts';
+import type { PoolId, SessionId } from '../../src/core/model.ts';
 import type { UsageDelta } from '../../src/core/observed.ts';
 import { type ControlRig, RIG_KEY, startControlRig, staticSession } from '../helpers/control-rig.ts';
 import { uuidOf } from '../helpers/proxied.ts';
@@ -191,6 +191,10 @@ async function assignmentCalls(): Promise<void> {
   }
   await proxies('BatchGetAssignments', { assignmentIds: [assignmentId] });
   if (made !== null) await proxies('DeleteAssignment', { assignmentId });
+  const bound = { poolId: uuid<PoolId>(poolId), accountName: 'five', reason: 'first_use' } as const;
+  const moved = { ...bound, sessionId: spareSession!, previousSessionId: freshSession };
+  await rig.plane.recordBindings([{ ...bound, sessionId: freshSession!, previousSessionId: null }]);
+  await rig.plane.recordBindings([{ ...moved, reason: 'removed' }]);
 }
 
 async function observingCalls(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Gateway } from '../../gateway/server.ts';
+import type { RecordBindings } from '../../src/core/account-binding.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { ClientRange, Entrance } from '../../src/core/entrance.ts';
 import { defaultLimits, type GatewayLimits } from '../../src/core/limits.ts';
@@ -76,6 +77,8 @@ export async function startGatewayRig(
     /** Beside the plain one. */
     entrances?: readonly Entrance[];
     clientRanges?: readonly ClientRange[];
+    /** Takes every binding where it is left out. */
+    recordBindings?: RecordBindings;
   } = {},
 ): Promise<GatewayRig> {
   const gateway = await Gateway.create({
@@ -86,6 +89,7 @@ export async function startGatewayRig(
     dnsServers: options.dnsServers ?? null,
     upstreamsAllowPrivate: options.upstreamsAllowPrivate ?? true,
     upstreamAuthorities: options.upstreamAuthorities ?? [],
+    recordBindings: options.recordBindings ?? (async (batch) => batch.map(() => 'written')),
     log: options.log ?? silentLog,
     clock: options.clock ?? systemClock,
   });

@@ -127,6 +127,6 @@ test('the log line of a request that was understood names no key', async () => {
 test.each(['default-isp-a', 'default-provider-a', 'default-session-b-country-us'])(
   '%s asks for sessions that the pool does not have',
   async (username) => {
-    expect(await ask('GET http://a.test/', username)).toMatch(/^HTTP\/1\.1 503 pool_empty\r\n/);
+    expect(await ask('GET http://a.test/', username, ['Connection: close'])).toMatch(/^HTTP\/1\.1 503 pool_empty\r\n/);
   },
 );

@@ -7,6 +7,7 @@
  *   bound, can serve ──────▶ that one, until it is older than the pool lets it be
  *   bound, cannot serve ───▶ pinned, strict, or no rotation: session_unavailable; else the least-assigned other one
  */
+import type { BindReason } from '../account-binding.ts';
 import type { Cause } from '../cause.ts';
 import type { AssignmentId, AssignmentState, Route, SessionId } from '../model.ts';
 import type { Selector } from '../selector.ts';
@@ -19,14 +20,6 @@ import { isWanted, scopeOf } from './scope.ts';
 
 /** Of a binding that the control plane has not seen yet. */
 const UNWRITTEN = '' as AssignmentId;
-
-/** A binding that the index has made; `previous` null: the account's first. */
-export interface Bound {
-  readonly accountName: string;
-  readonly sessionId: SessionId;
-  readonly previous: SessionId | null;
-  readonly reason: MoveReason | 'first_use';
-}
 
 export function resolveAccount(pool: Pool, selector: Selector, name: string, tried: Tried): Route | Cause {
   const bound = pool.assignments?.find(name);
@@ -80,7 +73,7 @@ function bind(
   pool: Pool,
   { id, name, to, pinned }: { id: AssignmentId; name: string; to: Member; pinned: boolean },
   previous: SessionId | null,
-  reason: Bound['reason'],
+  reason: BindReason,
 ): void {
   const sessionId = to.id;
   assignmentsOf(pool).put({
@@ -91,5 +84,5 @@ function bind(
     pinned,
     boundAtMs: pool.clock.nowMs(),
   });
-  pool.onBind({ accountName: name, sessionId, previous, reason });
+  pool.onBind({ poolId: pool.state.id, accountName: name, sessionId, previousSessionId: previous, reason });
 }

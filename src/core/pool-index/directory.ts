@@ -9,6 +9,7 @@
  * No turn is long: a deleted provider's sessions stop at once and are cleared
  * in slices, by later changes and by `step()`.
  */
+import type { AccountBinding } from '../account-binding.ts';
 import type { Clock } from '../clock.ts';
 import type {
   ApiKeyId,
@@ -25,7 +26,6 @@ import type {
   WorkspaceId,
 } from '../model.ts';
 import type { AssignQuery } from '../observed.ts';
-import type { Bound } from './accounts.ts';
 import { assignmentsOf } from './assignments.ts';
 import type { MoveReason } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
@@ -98,7 +98,7 @@ export class Directory {
   /** Called when `step` has something to do that no change will do in passing. */
   onWork: () => void = () => {};
   /** Called in the same turn when an account was bound in the index: to be written down. */
-  onBind: (pool: PoolState, bound: Bound) => void = () => {};
+  onBind: (binding: AccountBinding) => void = () => {};
 
   readonly #keys = new Map<string, ApiKeyState>();
   readonly #keysById = new Map<ApiKeyId, ApiKeyState>();
@@ -128,7 +128,7 @@ export class Directory {
         this.#building.add(pool);
         this.onWork();
       },
-      onBind: (pool, bound) => this.onBind(pool.state, bound),
+      onBind: (binding) => this.onBind(binding),
     };
   }
 

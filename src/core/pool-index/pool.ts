@@ -10,10 +10,10 @@
  * have members which can, `scope` their rosters, and `size` is the sum of those members.
  */
 
+import type { AccountBinding } from '../account-binding.ts';
 import type { Clock } from '../clock.ts';
 import type { PoolState, ProviderId, Route, SelectionName, SessionId, SessionState } from '../model.ts';
 import { compileTargetPolicy, type TargetPolicy } from '../target-policy.ts';
-import type { Bound } from './accounts.ts';
 import type { PoolAssignments } from './assignments.ts';
 import type { Move, MoveReason } from './choice.ts';
 import { Facets } from './facets.ts';
@@ -72,7 +72,7 @@ export class Pool {
   /** What chance says of the next choice: drawn before, so that it can be foreseen. */
   readonly draws: [number, number];
   readonly #random: () => number;
-  readonly onBind: (bound: Bound) => void;
+  readonly onBind: (binding: AccountBinding) => void;
   facets: Facets;
   members = new Slots<Member>();
   readonly #hashKey: HashKey;
@@ -92,7 +92,7 @@ export class Pool {
     this.health = surroundings.health;
     this.#random = surroundings.random;
     this.draws = [this.#random(), this.#random()];
-    this.onBind = (bound) => surroundings.onBind(this, bound);
+    this.onBind = surroundings.onBind;
     this.facets = new Facets(() => surroundings.onWork(this));
     this.#hashKey = surroundings.hashKey;
     this.#stickySalt = hashText(state.id, this.#hashKey);

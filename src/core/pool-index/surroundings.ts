@@ -1,6 +1,6 @@
 /** What the pools of a directory share: `Directory` makes one, each `Pool` holds on to its parts. */
+import type { AccountBinding } from '../account-binding.ts';
 import type { Clock } from '../clock.ts';
-import type { Bound } from './accounts.ts';
 import type { HashKey } from './hash.ts';
 import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
@@ -18,7 +18,7 @@ export interface PoolSurroundings {
   /** There is work for `Pool.step`. */
   readonly onWork: (pool: Pool) => void;
   /** An account was bound in the index: to be written down. */
-  readonly onBind: (pool: Pool, bound: Bound) => void;
+  readonly onBind: (binding: AccountBinding) => void;
 }
 
 /** What choosing asks of the health of sessions. */
