@@ -39,6 +39,7 @@ export class BindingQueue {
     provider_disabled: 0,
     ejected: 0,
     failed: 0,
+    unwanted: 0,
     max_age: 0,
   };
   readonly #record: RecordBindings;

@@ -12,7 +12,7 @@ import type { Cause } from '../cause.ts';
 import type { AssignmentId, AssignmentState, Route, SessionId } from '../model.ts';
 import type { Selector } from '../selector.ts';
 import { assignmentsOf } from './assignments.ts';
-import { canServe, hand, isStrict, type MoveReason, membersOf, nobody, type Tried } from './choice.ts';
+import { canServe, hand, isStrict, isTried, type MoveReason, membersOf, nobody, type Tried } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
 import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
@@ -38,7 +38,7 @@ export function resolveAccount(pool: Pool, selector: Selector, name: string, tri
   if (stays) return 'session_unavailable';
   const next = leastAssigned(pool, selector, name, member ?? null, tried);
   if (next === null) return nobody(pool);
-  return move(pool, bound, next, pool.absence(member, bound.sessionId));
+  return move(pool, bound, next, pool.absence(member, bound.sessionId, member !== undefined && isTried(member, tried)));
 }
 
 /** Whether the pool's policy wants it to move for its age. */

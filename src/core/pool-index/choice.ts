@@ -13,7 +13,17 @@ import { noteUse } from './usage.ts';
 export type Tried = readonly Route[];
 
 /** Why a key or an account left its session. */
-export type MoveReason = 'removed' | 'disabled' | 'provider_disabled' | 'ejected' | 'failed' | 'max_age';
+export type MoveReason =
+  | 'removed'
+  | 'disabled'
+  | 'provider_disabled'
+  | 'ejected'
+  /** An attempt on it failed. */
+  | 'failed'
+  /** Its labels are no longer those that are asked for. */
+  | 'unwanted'
+  /** The pool's policy moves accounts after so long. */
+  | 'max_age';
 
 /** A key's or an account's move in this turn. */
 export interface Move {

@@ -99,7 +99,7 @@ function choiceByKey(pool: Pool, selector: Selector, targetHost: string, without
   if (held < 0) return chosen(pool, consistent(pool, selector, key, targetHost, aside), 'consistent');
   const from = pool.members.get(sticky.memberSlot(held));
   const member = from?.id === sticky.sessionId(held) ? from : undefined;
-  if (member !== undefined && pool.serves(member) && member !== without) {
+  if (member !== undefined && pool.serves(member) && isWanted(member, selector) && member !== without) {
     if (isStrict(pool, selector) || !pool.health.blocks(member, targetHost)) return { member, outcome: 'sticky' };
     const detour = consistentChoice(pool, scopeOf(pool, selector), key, [member, ...aside]);
     return detour === null ? { member, outcome: 'sticky' } : { member: detour, outcome: 'moved' };

@@ -54,6 +54,8 @@ export class Pool {
   outcome: ResolveOutcome = 'none';
   /** What the last `resolve` moved, if anything. */
   moved: Move | null = null;
+  /** Choices so far, where the selection looks at when sessions were used. */
+  uses = 0;
   /** Members on benches, whatever their providers. */
   leftOut = 0;
   readonly serving: Group[] = [];
@@ -174,12 +176,13 @@ export class Pool {
     return this.#find(id, hashText(id, PUBLIC_KEY));
   }
 
-  /** Why a member that a key was on cannot serve it. `member` is what now stands in its slot. */
-  absence(member: Member | undefined, id: SessionId): MoveReason {
+  /** Why a member that a key was on cannot serve it. `member` is what now stands in its slot; `tried`: for this request. */
+  absence(member: Member | undefined, id: SessionId, tried: boolean): MoveReason {
     if (member === undefined || member.id !== id || member.group.gone) return 'removed';
     if (!member.eligible) return 'disabled';
     if (!member.group.provider.serves) return 'provider_disabled';
-    return member.standing === BENCHED || member.group.suspended ? 'ejected' : 'failed';
+    if (member.standing === BENCHED || member.group.suspended) return 'ejected';
+    return tried ? 'failed' : 'unwanted';
   }
 
   /** Adds or changes a session; answers the route that this retired, if any. */

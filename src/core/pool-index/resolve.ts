@@ -87,7 +87,8 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
   const from = sticky.sessionId(held);
   const member = pool.members.get(sticky.memberSlot(held));
   const strict = isStrict(pool, selector);
-  if (member !== undefined && member.id === from && canServe(pool, member, tried)) {
+  const isHeld = member !== undefined && member.id === from;
+  if (isHeld && canServe(pool, member, tried) && isWanted(member, selector)) {
     sticky.touch(held, selector.ttlMs);
     if (strict || !pool.health.blocks(member, targetHost)) return hand(pool, member, 'sticky');
     // Only this target is out of its reach: the key stays.
@@ -95,8 +96,8 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
     return hand(pool, detour ?? member, detour === null ? 'sticky' : 'moved');
   }
   if (strict) return 'session_unavailable';
-  const reason = pool.absence(member, from);
-  const successor = successorOf(pool, selector, member?.id === from ? member : undefined, key, membersOf(pool, tried));
+  const reason = pool.absence(member, from, isHeld && isTried(member, tried));
+  const successor = successorOf(pool, selector, isHeld ? member : undefined, key, membersOf(pool, tried));
   if (successor === null) return nobody(pool);
   sticky.move(held, successor, reason);
   pool.moved = { from, reason };

@@ -38,6 +38,11 @@ export class Roster {
   add(member: Member): void {
     this.#positions.set(member, this.list.push(member));
     this.ring.insert(member.point, member.slot);
+    // One that comes back with requests under way is not as good as one that was never used.
+    if (this.order?.countsRequests && member.live !== null && member.live.inflight > 0) {
+      this.serve(member);
+      this.order.used(member, 0);
+    }
   }
 
   /**

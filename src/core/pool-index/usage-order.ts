@@ -29,7 +29,6 @@ export class UsageOrder {
   readonly #points = new PointTable();
   readonly #entries = new Slots<Entry>();
   readonly #counts: boolean;
-  #uses = 0;
 
   /** `counts`: requests under way come first. */
   constructor(counts: boolean) {
@@ -51,10 +50,10 @@ export class UsageOrder {
     return this.#heap.length === 0 ? Number.POSITIVE_INFINITY : this.#heap.get(0).rank;
   }
 
-  /** The member was chosen now; one that was not here is from now on. */
-  used(member: Member): void {
+  /** The member was chosen at this time, as its pool counts; one that was not here is from now on. */
+  used(member: Member, time: number): void {
     const entry = this.#find(member) ?? this.#enter(member);
-    this.#rank(entry, ++this.#uses % A_REQUEST);
+    this.#rank(entry, time % A_REQUEST);
   }
 
   /** Requests of the member began or ended. */

@@ -10,8 +10,10 @@ export function noteUse(member: Member): void {
   const { group, serving } = member;
   const { selection } = group.pool.state.policy;
   if (!serving || (selection !== 'least_connections' && selection !== 'least_recently_used')) return;
-  use(member, group.roster);
-  for (const roster of group.pool.facets.rostersOf(member)) use(member, roster);
+  // All rosters of a pool are compared by the same count.
+  const time = ++group.pool.uses;
+  use(member, group.roster, time);
+  for (const roster of group.pool.facets.rostersOf(member)) use(member, roster, time);
 }
 
 /** Requests of the member began or ended. */
@@ -23,8 +25,8 @@ export function noteLoad(member: Member): void {
 }
 
 /** It is among those that were used from here, and the last of them. */
-function use(member: Member, roster: Roster): void {
+function use(member: Member, roster: Roster, time: number): void {
   if (roster.order === null) return;
   roster.serve(member);
-  roster.order.used(member);
+  roster.order.used(member, time);
 }

@@ -117,7 +117,7 @@ describe('a queue', () => {
     queue.push(move('bo', 'x', 'y', 'max_age'));
     queue.push(move('bo', 'y', 'z', 'max_age'));
     expect(queue.moves).toEqual({
-      ...{ removed: 0, disabled: 0, provider_disabled: 0, failed: 0 },
+      ...{ removed: 0, disabled: 0, provider_disabled: 0, failed: 0, unwanted: 0 },
       ...{ ejected: 1, max_age: 2 },
     });
     await turns();
