@@ -12,6 +12,7 @@ import type { Route } from '../src/core/model.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { resolve } from '../src/core/pool-index/resolve.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
+import type { Selector } from '../src/core/selector.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { type Identity, isRejection, type Rejection } from './credentials.ts';
@@ -70,8 +71,7 @@ export function admit(
   if (selector === null) return 'selector_invalid';
   const pool = context.directory.findPool(key.workspaceId, selector.pool);
   if (pool === undefined) return 'pool_unknown';
-  exchange.poolId = pool.state.id;
-  exchange.poolName = pool.state.name;
+  exchange.budget = context.retryBudgets.of(pool);
   exchange.pool = context.counters.pool(pool.state);
   exchange.policy = pool.state.policy;
   if (!pool.state.enabled) return 'pool_disabled';
@@ -86,6 +86,7 @@ export function admit(
   exchange.admitted = true;
 
   exchange.stage = 'resolve';
+  exchange.selector = selector;
   const route = timedResolve(context, pool, selector.session, exchange);
   if (route === null) return 'pool_empty';
   exchange.place(route);
@@ -130,4 +131,22 @@ function timedResolve(context: GatewayContext, pool: Pool, stickyKey: string | n
   }
   histogram.observe(ms / 1_000);
   return route;
+}
+
+/** Another session for a request that was through `tried` already, never one of those; null: there is none. */
+export function chooseAgain(
+  _context: GatewayContext,
+  pool: Pool,
+  { session, account }: Selector,
+  _targetHost: string,
+  tried: readonly Route[],
+): Route | null {
+  // Where a key or an account moves to is the index's to remember.
+  if (session !== null || account !== null) return null;
+  for (let draws = 0; draws <= tried.length; draws++) {
+    const route = resolve(pool, null);
+    if (route === null) return null;
+    if (!tried.some(({ sessionId }) => sessionId === route.sessionId)) return route;
+  }
+  return null;
 }

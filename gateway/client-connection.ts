@@ -10,7 +10,6 @@
  */
 import type { Socket } from 'node:net';
 import { CAUSES, type Cause } from '../src/core/cause.ts';
-import type { Route } from '../src/core/model.ts';
 import { admitUpgrade, type Entrant, enterPhases } from './admission.ts';
 import type { Arrival, Served } from './arrival.ts';
 import type { GatewayContext } from './context.ts';
@@ -245,18 +244,18 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   enter(head: RequestHead, exchange: Exchange): Cause | null {
     const shed = this.#context.load.level === SHEDDING;
     const cause = shed ? 'overloaded' : (this.#ask(head, exchange) ?? this.#objection(head, exchange));
-    if (cause === null && exchange.route !== null) this.#relay(head, exchange, exchange.route);
+    if (cause === null && exchange.route !== null) this.#relay(head, exchange);
     return cause;
   }
 
-  #relay(head: RequestHead, exchange: Exchange, route: Route): void {
+  #relay(head: RequestHead, exchange: Exchange): void {
     if (exchange.kind === 'connect') {
       this.#state = 'opening';
-      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange, route);
+      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange);
       return this.#tunnel.start();
     }
     this.#state = 'forwarding';
-    this.#forward = new Forward(this.#context, this, head, exchange, route);
+    this.#forward = new Forward(this.#context, this, head, exchange);
     this.#forward.start();
     if (this.#pending !== null) this.#wait(this.#forward);
   }

@@ -40,6 +40,7 @@ import { Deadlines } from './deadlines.ts';
 import { descriptorLimit } from './descriptors.ts';
 import { LocalExitServer } from './exits/local-exit.ts';
 import { explain } from './explain.ts';
+import type { HealthFeed } from './health-feed.ts';
 import { Ledger } from './ledger.ts';
 import { type Door, Listeners } from './listeners.ts';
 import { Load, SHEDDING } from './load.ts';
@@ -76,6 +77,9 @@ const MAX_STICKY_OVERRIDES = 100_000;
 const STICKY_SLICE_MS = 2;
 /** After the grace, what was cut gets this long to be gone: more than a tunnel's last words, less than the second in which we must be. */
 const LAST_WORDS_MS = 500;
+
+/** Nobody judges sessions by their attempts. */
+const UNHEARD: HealthFeed = { succeeded() {}, failed() {}, abandoned() {} };
 
 /** What a gateway holds right now; all zero once nobody uses it. */
 export interface GatewayHoldings {
@@ -115,8 +119,8 @@ export class Gateway {
     context.directory.onScopeRetired = () => context.retireStale();
   }
 
-  /** Makes a gateway that applies changes but takes no client yet. */
-  static async create(options: GatewayOptions): Promise<Gateway> {
+  /** Makes a gateway that applies changes but takes no client yet. `health` hears how each attempt ends. */
+  static async create(options: GatewayOptions, health: HealthFeed = UNHEARD): Promise<Gateway> {
     const { clock, limits, log, accessLog } = options;
     const deadlines = new Deadlines();
     const { dnsServers, upstreamsAllowPrivate } = options;
@@ -157,6 +161,7 @@ export class Gateway {
       caps,
       load: new Load(limits, descriptors, log, clock),
       throttle: new AuthThrottle(clock),
+      health,
       via: new Via(randomBytes(8).toString('hex')),
       resolveSeconds: new Map(),
       idPrefix: random.toString('hex', 8, 12),
@@ -252,7 +257,6 @@ export class Gateway {
         histogram: histogram.snapshot(),
       })),
       overheadSeconds: counters.overheadSeconds.snapshot(),
-      failovers: [],
       clientConnections: this.#arrivals.size,
       sessions: directory.stats().flatMap(({ pool, eligible, disabled }): Sample[] => {
         const { label } = counters.pool(pool);

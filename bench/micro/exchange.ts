@@ -26,6 +26,7 @@ import { silentLog } from '../../src/core/log.ts';
 import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../../src/core/model.ts';
 import type { Pool } from '../../src/core/pool-index/pool.ts';
 import { resolve } from '../../src/core/pool-index/resolve.ts';
+import { plainSelector } from '../../src/core/selector.ts';
 import { MAX_REPORT } from '../../src/core/usage-tally.ts';
 import { type MicroOptions, printRows, type Row, rowOf } from '../lib/row.ts';
 import { filledDirectory } from './index-setup.ts';
@@ -41,6 +42,7 @@ const KEY: ApiKeyState = {
   mayUseGateway: true,
   expiresAtMs: null,
 };
+const SELECTOR = plainSelector('default', null);
 /** A ledger that does nothing: what remains is the exchange itself. */
 const NO_LEDGER = { begin: () => undefined, finish: () => undefined } as unknown as Ledger;
 
@@ -82,6 +84,7 @@ function context(ledger: Ledger): GatewayContext {
     caps: new Caps(defaultLimits, Number.POSITIVE_INFINITY),
     load: new Load(defaultLimits, Number.POSITIVE_INFINITY, silentLog, systemClock),
     throttle: new AuthThrottle(systemClock),
+    health: { succeeded: () => undefined, failed: () => undefined, abandoned: () => undefined },
     via: new Via('bench'),
     resolveSeconds: new Map(),
     idPrefix: '00000000',
@@ -91,11 +94,13 @@ function context(ledger: Ledger): GatewayContext {
 function begin(shared: GatewayContext, pool: Pool): Exchange {
   const exchange = new Exchange(shared, 'connect', 'CONNECT', TARGET, '127.0.0.1:50000');
   exchange.key = KEY;
-  exchange.poolId = pool.state.id;
   exchange.pool = shared.counters.pool(pool.state);
+  exchange.selector = SELECTOR;
+  exchange.budget = shared.retryBudgets.of(pool);
   exchange.place(resolve(pool, null)!);
   exchange.beginDial();
   exchange.endDial();
+  exchange.served();
   return exchange;
 }
 

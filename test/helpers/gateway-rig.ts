@@ -3,6 +3,7 @@
  * a STATIC provider; tests add sessions that point at upstreams of their own.
  */
 import { createHash } from 'node:crypto';
+import type { HealthFeed } from '../../gateway/health-feed.ts';
 import { Gateway } from '../../gateway/server.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { ClientRange, Entrance } from '../../src/core/entrance.ts';
@@ -76,9 +77,11 @@ export async function startGatewayRig(
     /** Beside the plain one. */
     entrances?: readonly Entrance[];
     clientRanges?: readonly ClientRange[];
+    /** Who hears how attempts end; nobody where it is left out. */
+    health?: HealthFeed;
   } = {},
 ): Promise<GatewayRig> {
-  const gateway = await Gateway.create({
+  const configured = {
     entrances: [plainEntrance, ...(options.entrances ?? [])],
     clientRanges: options.clientRanges ?? [],
     limits: { ...defaultLimits, ...options.limits },
@@ -88,7 +91,8 @@ export async function startGatewayRig(
     upstreamAuthorities: options.upstreamAuthorities ?? [],
     log: options.log ?? silentLog,
     clock: options.clock ?? systemClock,
-  });
+  };
+  const gateway = await (options.health ? Gateway.create(configured, options.health) : Gateway.create(configured));
   const provider = {
     workspaceId: WORKSPACE,
     enabled: true,
