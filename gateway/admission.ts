@@ -77,8 +77,7 @@ export function admit(
   exchange.hasStickyKey = selector.session !== null;
   const pool = context.directory.findPool(key.workspaceId, selector.pool);
   if (pool === undefined) return 'pool_unknown';
-  exchange.poolId = pool.state.id;
-  exchange.poolName = pool.state.name;
+  exchange.budget = context.retryBudgets.of(pool);
   exchange.pool = context.counters.pool(pool.state);
   exchange.policy = pool.state.policy;
   if (!pool.state.enabled) return 'pool_disabled';
@@ -93,6 +92,7 @@ export function admit(
   exchange.admitted = true;
 
   exchange.stage = 'resolve';
+  exchange.selector = selector;
   const route = timedResolve(context, pool, selector, target.host, exchange);
   if (typeof route === 'string') return route;
   exchange.place(route);
@@ -144,4 +144,10 @@ function timedResolve(
   }
   histogram.observe(ms / 1_000);
   return route;
+}
+
+/** Another session for a request that was through `tried` already, never one of those; null: there is none. */
+export function chooseAgain(pool: Pool, selector: Selector, targetHost: string, tried: readonly Route[]): Route | null {
+  const route = resolve(pool, selector, targetHost, tried);
+  return typeof route === 'string' ? null : route;
 }

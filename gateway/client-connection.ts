@@ -10,7 +10,6 @@
  */
 import type { Socket } from 'node:net';
 import { CAUSES, type Cause } from '../src/core/cause.ts';
-import type { Route } from '../src/core/model.ts';
 import { admitUpgrade, type Entrant, enterPhases } from './admission.ts';
 import type { Arrival, Served } from './arrival.ts';
 import type { GatewayContext } from './context.ts';
@@ -247,18 +246,18 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     const cause = shed ? 'overloaded' : (this.#ask(head, exchange) ?? this.#objection(head, exchange));
     if (cause !== null) return cause;
     if (exchange.route === null || isForWhoami(exchange)) this.#answerOurselves(exchange, head);
-    else this.#relay(head, exchange, exchange.route);
+    else this.#relay(head, exchange);
     return null;
   }
 
-  #relay(head: RequestHead, exchange: Exchange, route: Route): void {
+  #relay(head: RequestHead, exchange: Exchange): void {
     if (exchange.kind === 'connect') {
       this.#state = 'opening';
-      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange, route);
+      this.#tunnel = new Tunnel(this.#context, this, head.target, exchange);
       return this.#tunnel.start();
     }
     this.#state = 'forwarding';
-    this.#forward = new Forward(this.#context, this, head, exchange, route);
+    this.#forward = new Forward(this.#context, this, head, exchange);
     this.#forward.start();
     if (this.#pending !== null) this.#wait(this.#forward);
   }

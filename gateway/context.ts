@@ -16,10 +16,12 @@ import type { Counters } from './counters.ts';
 import { CredentialEcho } from './credential-echo.ts';
 import type { Credentials } from './credentials.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { HealthFeed } from './health-feed.ts';
 import type { Ledger } from './ledger.ts';
 import { type Load, NORMAL } from './load.ts';
 import type { NameResolver } from './name-resolver.ts';
 import type { OwnAddresses } from './own-addresses.ts';
+import { RetryBudgets } from './retry-budget.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { UpstreamTls } from './upstream-tls.ts';
 import type { Via } from './via.ts';
@@ -51,6 +53,8 @@ export class GatewayContext {
   readonly caps: Caps;
   readonly via: Via;
   readonly credentialEcho = new CredentialEcho();
+  readonly retryBudgets = new RetryBudgets();
+  readonly health: HealthFeed;
   readonly load: Load;
   readonly throttle: AuthThrottle;
   /** By outcome; the resolver's latency is the first figure an operator looks at. */
@@ -85,6 +89,7 @@ export class GatewayContext {
     via: Via;
     load: Load;
     throttle: AuthThrottle;
+    health: HealthFeed;
     resolveSeconds: Map<string, Histogram>;
     /** Eight random hex digits that tell this run's request ids from another's. */
     idPrefix: string;
@@ -108,6 +113,7 @@ export class GatewayContext {
     this.via = parts.via;
     this.load = parts.load;
     this.throttle = parts.throttle;
+    this.health = parts.health;
     this.resolveSeconds = parts.resolveSeconds;
     this.#idPrefix = parts.idPrefix;
   }

@@ -45,6 +45,7 @@ export class PoolCounters {
 export class Counters {
   readonly overheadSeconds = new Histogram(OVERHEAD_BUCKETS);
   readonly causes = new Map<Cause, number>();
+  readonly failovers = new Map<Cause, number>();
   readonly authFailures = new Map<AuthFailure, number>();
   readonly #pools = new Map<string, PoolCounters>();
   readonly #labels = new Set<string>();
@@ -72,6 +73,11 @@ export class Counters {
     this.causes.set(cause, (this.causes.get(cause) ?? 0) + 1);
   }
 
+  /** A request left a session that failed it with this cause, for another. */
+  failover(cause: Cause): void {
+    this.failovers.set(cause, (this.failovers.get(cause) ?? 0) + 1);
+  }
+
   authFailure(reason: AuthFailure): void {
     this.authFailures.set(reason, (this.authFailures.get(reason) ?? 0) + 1);
   }
@@ -88,6 +94,7 @@ export class Counters {
   snapshot(): {
     requests: Sample[];
     causes: Sample[];
+    failovers: Sample[];
     authFailures: Sample[];
     tunnelsActive: Sample[];
     bytes: Sample[];
@@ -109,6 +116,7 @@ export class Counters {
     return {
       requests,
       causes: samplesOf(this.causes),
+      failovers: samplesOf(this.failovers),
       authFailures: samplesOf(this.authFailures),
       tunnelsActive,
       bytes,

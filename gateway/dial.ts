@@ -59,6 +59,9 @@ export class UpstreamConnection {
   /** `host:port` that this connection is tunnelled to; null: it speaks to the upstream itself. */
   readonly tunnelTo: string | null;
   readonly #limits: GatewayContext['limits'];
+  readonly #clock: GatewayContext['clock'];
+  /** Monotonic ms; see the constructor. */
+  readonly #openBy: number;
   /** The TCP socket: `socket` itself, or what carries its TLS. */
   readonly #carrier: Socket;
   readonly #deadline: Deadline;
@@ -72,8 +75,17 @@ export class UpstreamConnection {
   /** Until it is done; null for a connection that is not tunnelled. */
   #handshake: Handshake | null;
 
-  constructor(context: GatewayContext, route: Route, through: Destination | null, owner: UpstreamOwner) {
+  /** `openBy`: when it must be open at the latest, whatever is left of the deadlines on the way, in monotonic ms. */
+  constructor(
+    context: GatewayContext,
+    route: Route,
+    through: Destination | null,
+    owner: UpstreamOwner,
+    openBy: number,
+  ) {
     this.route = route;
+    this.#clock = context.clock;
+    this.#openBy = openBy;
     this.tunnelTo = through === null ? null : authorityOf(through.host, through.port);
     this.#handshake = through === null ? null : startHandshake(context, route, through);
     this.owner = owner;
@@ -136,19 +148,24 @@ export class UpstreamConnection {
     this.socket.destroy();
   }
 
+  /** For a step on the way to being open. */
+  #armStep(ms: number, cause: Cause): void {
+    this.arm(Math.max(0, Math.min(ms, this.#openBy - this.#clock.monotonicMs())), cause);
+  }
+
   /** To the addresses that the guard lets through, literal ones as well; the time to connect begins when they are known. */
   #connect(socket: Socket, { limits, addressGuard }: GatewayContext): void {
     const { host, port } = this.route;
     if (leadsToExit(this.route)) {
-      this.arm(limits.connectTimeoutMs, 'upstream_connect_timeout');
+      this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
       socket.connect({ host, port });
       return;
     }
-    this.arm(limits.dnsTimeoutMs, 'upstream_dns');
+    this.#armStep(limits.dnsTimeoutMs, 'upstream_dns');
     const attemptMs = limits.connectTimeoutMs / ATTEMPTS;
     connectGuarded(socket, addressGuard, { host, port, attemptMs }, (refusal) => {
       if (refusal !== null) this.#failure ??= refusal;
-      else this.arm(limits.connectTimeoutMs, 'upstream_connect_timeout');
+      else this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
     });
   }
 
@@ -157,7 +174,7 @@ export class UpstreamConnection {
     this.owner.onConnected(this);
     const handshake = this.#handshake;
     if (handshake === null) return this.#onOpen(null);
-    this.arm(this.#limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
+    this.#armStep(this.#limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
     handshake.begin({
       send: (octets) => {
         // A name may be found when its connection is gone.
@@ -192,7 +209,7 @@ export class UpstreamConnection {
   };
 
   #secure(raw: Socket, { limits, upstreamTls }: GatewayContext): Socket {
-    raw.once('connect', () => this.arm(limits.upstreamTlsTimeoutMs, 'upstream_tls'));
+    raw.once('connect', () => this.#armStep(limits.upstreamTlsTimeoutMs, 'upstream_tls'));
     raw.once('error', (error) => this.#note(error));
     return upstreamTls.secure(raw, this.route);
   }

@@ -3,22 +3,42 @@
  * as the phases pass, finished exactly once however it ends. Finishing is the only
  * place that counts, logs, books, and frees the request's slot.
  *
+ *   place ─▶ attempt ─▶ served ─▶ finish      the health of sessions hears of each attempt once
+ *               ▲  └──────────────▲           (`health-feed.ts`), by `served`, `move` or `finish`
+ *             move: what is held of a session is given back, and taken of the next
+ *
  * Invariant: holds no credential and no path.
  */
-import type { Cause } from '../src/core/cause.ts';
+import { CAUSES, type Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
 import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
 import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
 import type { ResolveOutcome } from '../src/core/pool-index/pool.ts';
-import type { SelectorFault } from '../src/core/selector.ts';
+import type { Selector, SelectorFault } from '../src/core/selector.ts';
 import { nameOfFault } from '../src/core/selector-fault.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { outcomeOf, type PoolCounters, type RequestKind } from './counters.ts';
 import { authorityOf, type Target } from './http1/target.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import type { Linked } from './under-way.ts';
 
 export type Stage = 'head' | 'authenticate' | 'select' | 'admit' | 'resolve' | 'dial' | 'wait' | 'relay';
+
+/** How far it is: a dial holds a slot, and what was served is not abandoned any more. */
+type Step = 'begun' | 'dialling' | 'served' | 'over';
+
+/** What a request that moved keeps of its attempts. */
+interface Moves {
+  /** The routes that it was placed on, its present one included. */
+  readonly tried: Route[];
+  /** The attempts that are over. */
+  readonly records: AttemptRecord[];
+  /** Time spent waiting for answers that never came; dials are not part of it. */
+  waitedMs: number;
+  /** Whether it holds one of its pool's retry budget. */
+  retrying: boolean;
+}
 
 export class Exchange implements Linked<Exchange> {
   readonly id: string;
@@ -43,24 +63,25 @@ export class Exchange implements Linked<Exchange> {
   admitted = false;
   /** Whether it holds a tunnel's slot of its session. */
   tunnelled = false;
-  /** Set by `place`, and kept whatever becomes of the session. */
+  /** Set by `place` and `move`, and kept whatever becomes of the session. */
   route: Route | null = null;
   /** How its session was chosen. */
   chosenBy: ResolveOutcome = 'none';
   /** Whether it asked to stay on one session. */
   hasStickyKey = false;
-  /** Until when the next request like it gets this session, ms since the epoch; null: no promise. */
-  keptUntilMs: number | null = null;
   /** Whose traffic it is; empty without an account. */
   accountName = '';
-  poolId: PoolId | null = null;
-  poolName: string | null = null;
   pool: PoolCounters | null = null;
   /** Of its pool, once that is known. */
   policy: PoolPolicyState = OPEN_POLICY;
+  /** Of its pool, once that is known. */
+  budget: RetryBudget | null = null;
+  /** What was asked for, before it is placed. */
+  selector: Selector | null = null;
   resolveMs = 0;
   /** Time in dials, which is not overhead of ours. */
   dialMs = 0;
+  /** Those that were dialled for. */
   attempts = 0;
   /**
    * Octets written for this request to the client and to the upstream, counted as they are written: heads, bodies and
@@ -74,8 +95,8 @@ export class Exchange implements Linked<Exchange> {
   cause: Cause | null = null;
   newer: Exchange | null = null;
   older: Exchange | null = null;
-  #dialling = false;
-  #finished = false;
+  #step: Step = 'begun';
+  #moves: Moves | null = null;
   readonly #context: GatewayContext;
 
   constructor(context: GatewayContext, kind: RequestKind, method: string, target: Target | null, client: string) {
@@ -90,13 +111,81 @@ export class Exchange implements Linked<Exchange> {
   }
 
   get finished(): boolean {
-    return this.#finished;
+    return this.#step === 'over';
+  }
+
+  get poolId(): PoolId | null {
+    return this.budget?.pool.state.id ?? null;
   }
 
   /** It will be served by this route: from now on it is its session's. */
   place(route: Route): void {
     this.route = route;
+    this.budget!.active++;
     this.#context.ledger.begin(this);
+  }
+
+  /** The first octet of a response came. */
+  firstByte(): void {
+    this.firstByteAt = this.#context.clock.monotonicMs();
+    this.stage = 'relay';
+    this.#context.counters.firstByte(this.route!.providerId, (this.firstByteAt - this.sentAt) / 1_000);
+  }
+
+  /** Counts the time in us: up to its last octet but for what was elsewhere, and from a response's first octet until now. */
+  countOverhead(): void {
+    const { clock, counters } = this.#context;
+    const before = this.sentAt - this.startedAt - this.#elsewhereMs;
+    counters.overheadSeconds.observe((before + clock.monotonicMs() - this.firstByteAt) / 1_000);
+  }
+
+  /** Counts the time in us of a tunnel that is open, whose client was told so in the same turn: up to its last dial. */
+  countTunnelOverhead(): void {
+    const ms = this.firstByteAt - this.startedAt - this.#elsewhereMs;
+    this.#context.counters.overheadSeconds.observe(ms / 1_000);
+  }
+
+  /** How many routes it was placed on. */
+  get placements(): number {
+    return this.#moves?.tried.length ?? 1;
+  }
+
+  /** The routes that it was placed on. */
+  get tried(): readonly Route[] {
+    return this.#moves?.tried ?? [this.route!];
+  }
+
+  /** Time so far that was not ours: in dials, and waiting in vain. */
+  get #elsewhereMs(): number {
+    return this.dialMs + (this.#moves?.waitedMs ?? 0);
+  }
+
+  /**
+   * Its attempt failed with `cause`, and it will be served by another route, for which it took one of the retry budget.
+   * false: that session has no room for its tunnel, and nothing has changed.
+   */
+  move(route: Route, cause: Cause): boolean {
+    const { caps, counters, ledger } = this.#context;
+    if (this.tunnelled && caps.openTunnel(route.live!, this.policy) !== null) return false;
+    if (this.tunnelled) caps.closeTunnel(this.route!.live!);
+    this.#leave(route, cause);
+    counters.failover(cause);
+    ledger.move(this, route, cause);
+    return true;
+  }
+
+  /** Its attempt came through: a tunnel is open, or the head of a response is there. */
+  served(): void {
+    this.#step = 'served';
+    this.#context.health.succeeded(this.route!, this.target!.host);
+    this.endRetry();
+  }
+
+  /** The further attempt that is under way, if one is, is none any more: its pool may begin another. */
+  endRetry(): void {
+    if (!this.#moves?.retrying) return;
+    this.#moves.retrying = false;
+    this.budget!.give();
   }
 
   /** A dial begins, and holds a slot until `endDial`; the cause when there is none. */
@@ -110,7 +199,7 @@ export class Exchange implements Linked<Exchange> {
     if (cause !== null) return cause;
     this.attempts++;
     this.dialStartedAt = this.#context.clock.monotonicMs();
-    this.#dialling = true;
+    this.#step = 'dialling';
     return null;
   }
 
@@ -123,21 +212,22 @@ export class Exchange implements Linked<Exchange> {
 
   /** What the upstream does from now on is no dial any more. */
   endDial(): void {
-    this.#dialling = false;
+    this.#step = 'begun';
     this.#context.caps.endDial(this.route!.live!);
     this.dialMs += this.#context.clock.monotonicMs() - this.dialStartedAt;
   }
 
   /** Ends it; `cause` null: it went well. Later calls change nothing. */
   finish(cause: Cause | null): void {
-    if (this.#finished) return;
-    this.#finished = true;
+    if (this.#step === 'over') return;
     const context = this.#context;
     this.cause = cause;
     this.endedAt = context.clock.monotonicMs();
-    if (this.#dialling) this.endDial();
+    if (this.#step === 'dialling') this.endDial();
+    const wasServed = this.#step === 'served';
+    this.#step = 'over';
     context.inFlight--;
-    if (this.tunnelled) context.caps.closeTunnel(this.route!.live!);
+    if (this.route !== null) this.#displace(cause, wasServed);
     if (this.admitted) context.caps.release(this.key!);
     const pool = this.pool ?? context.counters.unplaced();
     pool.count(this.kind, outcomeOf(cause));
@@ -147,6 +237,47 @@ export class Exchange implements Linked<Exchange> {
     context.ledger.finish(this);
     if (context.accessLog && context.log.isEnabled('info') && this.#mayLog())
       context.log.info(this.#fields(), 'request');
+  }
+
+  /** Ends the attempt that failed; the next is still to begin. */
+  #leave(route: Route, cause: Cause): void {
+    const now = this.#context.clock.monotonicMs();
+    const record = this.#attempt(cause, now);
+    this.#moves ??= { tried: [this.route!], records: [], waitedMs: 0, retrying: false };
+    const moves = this.#moves;
+    if (this.#step === 'dialling') this.endDial();
+    else if (this.sentAt !== -1) moves.waitedMs += now - this.sentAt;
+    if (record !== null) moves.records.push(record);
+    moves.tried.push(route);
+    moves.retrying = true;
+    this.#tell(cause, false);
+    this.stage = 'resolve';
+    this.dialStartedAt = -1;
+    this.sentAt = -1;
+    this.firstByteAt = -1;
+  }
+
+  /** Gives back what it holds of its session and of its pool's retries. */
+  #displace(cause: Cause | null, wasServed: boolean): void {
+    if (this.tunnelled) this.#context.caps.closeTunnel(this.route!.live!);
+    this.#tell(cause, wasServed);
+    this.endRetry();
+    this.budget!.active--;
+  }
+
+  /** The health of sessions hears how the present attempt ended, if it is not known, or that its answer went wrong. */
+  #tell(cause: Cause | null, wasServed: boolean): void {
+    const { health } = this.#context;
+    const route = this.route!;
+    const { host } = this.target!;
+    const harms = cause === null ? null : CAUSES[cause].harms;
+    if (!wasServed) {
+      if (harms === null) health.abandoned(route, host);
+      else health.failed(route, host, cause!);
+    } else if (harms === 'token' || harms === 'session_target') {
+      // Endpoint and credential did what they are for: how a tunnel through them ended later is not their doing.
+      health.failed(route, host, cause!);
+    }
   }
 
   /** The record of it, once it has finished, at `nowMs` of wall time; `sequence` as the ring counts. Its key must be known. */
@@ -172,7 +303,7 @@ export class Exchange implements Linked<Exchange> {
       cause: this.cause,
       attempts: this.#attempts(),
       resolveMs: this.resolveMs,
-      dialMs: this.dialStartedAt === -1 ? null : this.dialMs,
+      dialMs: this.attempts === 0 ? null : this.dialMs,
       firstByteMs: this.firstByteAt === -1 ? null : this.firstByteAt - this.startedAt,
       durationMs,
       bytesOut: this.bytesOut,
@@ -185,11 +316,22 @@ export class Exchange implements Linked<Exchange> {
     return this.key !== null || this.cause === null || this.#context.throttle.mayLog(networkOfPeer(this.client));
   }
 
-  /** None without a dial or a kept connection. A kept connection that died and the dial in its place are one attempt. */
+  /** Every attempt, in order. */
   #attempts(): AttemptRecord[] {
+    const last = this.#attempt(this.cause, this.endedAt);
+    if (this.#moves === null) return last === null ? [] : [last];
+    const { records } = this.#moves;
+    return last === null ? records : [...records, last];
+  }
+
+  /**
+   * The present attempt as it ended; null without a dial or a kept connection. A kept connection that died and the dial
+   * in its place are one attempt.
+   */
+  #attempt(cause: Cause | null, endedAt: number): AttemptRecord | null {
     const begun = this.dialStartedAt === -1 ? this.sentAt : this.dialStartedAt;
-    if (begun === -1 || this.route === null) return [];
-    return [{ sessionId: this.route.sessionId, cause: this.cause, ms: this.endedAt - begun }];
+    if (begun === -1 || this.route === null) return null;
+    return { sessionId: this.route.sessionId, cause, ms: endedAt - begun };
   }
 
   #fields(): Record<string, unknown> {
@@ -198,7 +340,7 @@ export class Exchange implements Linked<Exchange> {
       [FIELD.keyId]: this.key?.id,
       [FIELD.identifiedBy]: this.key === null ? undefined : this.identifiedBy,
       [FIELD.workspaceId]: this.key?.workspaceId,
-      [FIELD.pool]: this.poolName ?? undefined,
+      [FIELD.pool]: this.budget?.pool.state.name,
       [FIELD.sessionId]: this.route?.sessionId,
       [FIELD.client]: this.client,
       [FIELD.kind]: this.kind,

@@ -3,6 +3,7 @@
  *
  *   start ─▶ dial (tunnelled routes: up to the target) ─▶ send head ─▶ body ⇄ reply ─▶ done
  *     └─ idle connection of the same route ──────────────▲                     └─ 101 that was asked for: `upgrade.ts`
+ *   failed before an answer, and may be sent again ─▶ start, over the next session (`attempt.ts`)
  *
  * Writes what it sends from checked parts, copies only end-to-end header lines
  * and body octets. Each direction stops reading while the other side's buffer
@@ -11,6 +12,7 @@
  */
 import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
+import { isIdempotent, moveOn, openBy } from './attempt.ts';
 import { BodyLimit } from './body-limit.ts';
 import type { GatewayContext } from './context.ts';
 import type { EchoWatch } from './credential-echo.ts';
@@ -35,8 +37,6 @@ export interface ForwardClient extends UpgradeClient {
   finished(keepAlive: boolean): void;
 }
 
-/** Methods that may be sent again when a kept connection turns out to be dead (RFC 9110 section 9.2.2). */
-const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'PROPFIND', 'REPORT', 'SEARCH']);
 /** A reply head and its first body octets leave in one write up to this size; beyond, copying costs more. */
 const JOIN_BYTES = 16_384;
 
@@ -45,9 +45,9 @@ export class Forward implements UpstreamOwner {
   readonly #client: ForwardClient;
   readonly #head: RequestHead;
   readonly #exchange: Exchange;
-  readonly #route: Route;
   readonly #body: BodyReader;
   readonly #limit: BodyLimit | null;
+  /** It may be sent again when it was sent already. */
   readonly #repeatable: boolean;
   #connection: UpstreamConnection | null = null;
   #reused = false;
@@ -66,16 +66,19 @@ export class Forward implements UpstreamOwner {
   /** Looks through the body of an error. */
   #echoWatch: EchoWatch | null = null;
 
-  constructor(context: GatewayContext, client: ForwardClient, head: RequestHead, exchange: Exchange, route: Route) {
+  constructor(context: GatewayContext, client: ForwardClient, head: RequestHead, exchange: Exchange) {
     this.#context = context;
     this.#client = client;
     this.#head = head;
     this.#exchange = exchange;
-    this.#route = route;
     this.#body = new BodyReader(head.body);
     this.#limit = head.body === 'chunked' ? new BodyLimit(context.limits.maxBodyBytes) : null;
     this.#bodyDone = head.body === 0;
-    this.#repeatable = head.body === 0 && REPEATABLE.has(head.method);
+    this.#repeatable = head.body === 0 && isIdempotent(head.method);
+  }
+
+  get #route(): Route {
+    return this.#exchange.route!;
   }
 
   /** Whether octets from the client still belong to this request's body. */
@@ -97,11 +100,15 @@ export class Forward implements UpstreamOwner {
   }
 
   start(): void {
-    const { target, upgrade } = this.#head;
-    if (upgrade !== null) {
-      const refuse = (cause: Cause): void => this.#fail(cause);
-      this.#upgrade = new Upgrade(this.#context, this.#client, this.#exchange, this.#route, refuse);
+    if (this.#head.upgrade !== null) {
+      this.#upgrade = new Upgrade(this.#context, this.#client, this.#exchange, (cause) => this.#fail(cause));
     }
+    this.#attempt();
+  }
+
+  /** Begins an attempt over the exchange's route. */
+  #attempt(): void {
+    const { target } = this.#head;
     const tunnelTo = this.#route.tunnelled ? authorityOf(target.host, target.port) : null;
     const kept = this.#context.upstreams.take(this.#route, tunnelTo, this.#repeatable);
     if (kept === null) return this.#dial();
@@ -171,7 +178,7 @@ export class Forward implements UpstreamOwner {
   }
 
   onData(chunk: Buffer, connection: UpstreamConnection): void {
-    if (this.#exchange.firstByteAt === -1) this.#onFirstByte();
+    if (this.#exchange.firstByteAt === -1) this.#exchange.firstByte();
     // Until the head is whole the first-byte deadline goes on, so that a head that dribbles in is bounded too (U26).
     if (this.#replyBody === null) return this.#readHead(chunk, connection);
     connection.arm(this.#context.limits.responseIdleMs, 'idle_timeout');
@@ -203,7 +210,7 @@ export class Forward implements UpstreamOwner {
     // Told in a turn of its own, as every failed dial is: whoever asks in a pipeline is not answered from within.
     if (full !== null) return void setImmediate(() => this.#fail(full));
     const through = this.#route.tunnelled ? this.#head.target : null;
-    this.#connection = new UpstreamConnection(this.#context, this.#route, through, this);
+    this.#connection = new UpstreamConnection(this.#context, this.#route, through, this, openBy(this.#exchange));
   }
 
   #send(connection: UpstreamConnection): void {
@@ -219,13 +226,6 @@ export class Forward implements UpstreamOwner {
     connection.socket.write(text, 'latin1');
     connection.arm(limits.firstByteTimeoutMs, 'first_byte_timeout');
     if (!this.#bodyDone) this.#client.takeBody();
-  }
-
-  #onFirstByte(): void {
-    const exchange = this.#exchange;
-    exchange.firstByteAt = this.#context.clock.monotonicMs();
-    exchange.stage = 'relay';
-    this.#context.counters.firstByte(this.#route.providerId, (exchange.firstByteAt - exchange.sentAt) / 1_000);
   }
 
   #readHead(chunk: Buffer, connection: UpstreamConnection): void {
@@ -255,8 +255,9 @@ export class Forward implements UpstreamOwner {
   /** A 101 with the protocol that was asked for: from here on both sides talk past us. */
   #switch(reply: ReplyHead, first: Buffer | null, connection: UpstreamConnection): void {
     this.#done = true;
+    this.#exchange.served();
     this.#exchange.status = reply.status;
-    this.#countOverhead();
+    this.#exchange.countOverhead();
     this.#upgrade!.join(connection, switchingHead(reply, reply.upgrade!, this.#ownLines(reply)), first);
   }
 
@@ -283,6 +284,7 @@ export class Forward implements UpstreamOwner {
 
   #onReply(reply: ReplyHead, rest: Buffer | null, connection: UpstreamConnection): void {
     if (reply.status === 407) return this.#fail('upstream_auth_failed');
+    this.#exchange.served();
     this.#upgrade?.release();
     this.#upgrade = null;
     if (reply.status >= 400) this.#echoWatch = this.#context.credentialEcho.watch(this.#route);
@@ -302,7 +304,7 @@ export class Forward implements UpstreamOwner {
       keepAlive: this.#keepClient,
       head: this.#head.method === 'HEAD',
     });
-    this.#countOverhead();
+    exchange.countOverhead();
     if (this.#replyBody.done) {
       this.#flushHead();
       return this.#complete(connection, rest?.length ?? 0);
@@ -359,15 +361,23 @@ export class Forward implements UpstreamOwner {
     this.#client.finished(this.#keepClient);
   }
 
-  /** Time in us: up to the request's last octet but for the dial, and from the reply's first octet to its head's relay. */
-  #countOverhead(): void {
-    const { clock, counters } = this.#context;
-    const { startedAt, dialMs, sentAt, firstByteAt } = this.#exchange;
-    counters.overheadSeconds.observe((sentAt - startedAt - dialMs + clock.monotonicMs() - firstByteAt) / 1_000);
+  /** Goes on over the next session, if nothing of an answer was passed on, and nothing was sent that may not be again. */
+  #move(cause: Cause): boolean {
+    const left = this.#route;
+    const mayMove = this.#reply === null && this.#interim === 0 && (!this.#sent || this.#repeatable);
+    if (!mayMove || !moveOn(this.#context, this.#exchange, cause)) return false;
+    this.#connection?.discard();
+    this.#connection = null;
+    this.#reused = false;
+    this.#sent = false;
+    this.#pending = null;
+    this.#upgrade?.follow(left);
+    this.#attempt();
+    return true;
   }
 
   #fail(cause: Cause): void {
-    if (this.#done) return;
+    if (this.#done || this.#move(cause)) return;
     this.#done = true;
     this.#upgrade?.release();
     const exchange = this.#exchange;

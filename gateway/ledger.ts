@@ -1,16 +1,18 @@
 /**
  * What the gateway can tell of the requests it carried: their traffic, to the
- * octet, and their records. Every exchange reports here twice: when it has found a
- * session, and when it ends.
+ * octet, and their records. Every exchange reports here when it has found a session,
+ * when it moves to another, and when it ends.
  *
- *   exchange ── place ──▶ under way ── drain, finish ──▶ tally   (what moved since last booked)
- *        └───── finish ─────────────────────────────────▶ ring    (one record)
+ *   exchange ── place ──▶ under way ── drain, move, finish ─▶ tally   (what moved since last booked)
+ *        └───── finish ───────────────────────────────────▶ ring    (one record)
  *
  * Invariant: the sum of all that was drained is the sum of what the finished
  * exchanges say, whatever became of their sessions meanwhile, and of what those under
  * way had moved when they were last walked.
  */
+import type { Cause } from '../src/core/cause.ts';
 import type { Clock } from '../src/core/clock.ts';
+import type { Route } from '../src/core/model.ts';
 import type { FinishedRequest, RequestPage, RequestQuery, UsageDelta } from '../src/core/observed.ts';
 import { RequestRing } from '../src/core/request-ring.ts';
 import { MAX_REPORT, UsageTally } from '../src/core/usage-tally.ts';
@@ -38,6 +40,16 @@ export class Ledger {
   begin(exchange: Exchange): void {
     exchange.route!.live!.began();
     this.#underWay.add(exchange);
+  }
+
+  /** An exchange left its route, which failed it with `cause`, for another: what it moved so far is booked to the old one. */
+  move(exchange: Exchange, route: Route, cause: Cause): void {
+    this.#book(exchange, this.#clock.nowMs(), false);
+    const left = exchange.route!.live!;
+    left.inflight--;
+    left.lastCause = cause;
+    exchange.route = route;
+    route.live!.inflight++;
   }
 
   /** An exchange ended: the rest of its traffic is booked, and a record kept if we know whose it was. */

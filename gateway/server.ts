@@ -4,13 +4,7 @@
  *
  *   created ─▶ listening ─▶ draining (no accept, keep-alive ends, grace) ─▶ closed
  */
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { RecordBindings } from '../src/core/account-binding.ts';
-import type { Clock } from '../src/core/clock.ts';
-import type { ClientRange, Entrance } from '../src/core/entrance.ts';
-import type { GatewayLimits } from '../src/core/limits.ts';
-import type { Logger } from '../src/core/log.ts';
 import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample, samplesOf } from '../src/core/metrics.ts';
 import type { Change, PoolId, SessionId } from '../src/core/model.ts';
 import type {
@@ -23,55 +17,25 @@ import type {
   SessionLiveState,
   UsageDelta,
 } from '../src/core/observed.ts';
-import { Directory, type StickyOverride, type StickyOverrides } from '../src/core/pool-index/directory.ts';
+import type { StickyOverride, StickyOverrides } from '../src/core/pool-index/directory.ts';
 import { liveStateOf } from '../src/core/pool-index/session-live.ts';
-import { deniesAddress } from '../src/core/target-policy.ts';
-import { AddressGuard } from './address-guard.ts';
 import { admit } from './admission.ts';
 import { Arrival, type Reception } from './arrival.ts';
-import { AuthThrottle } from './auth-throttle.ts';
-import { BindingQueue } from './binding-queue.ts';
+import { assemble, type GatewayOptions } from './assemble.ts';
 import { compileRanges } from './bindings.ts';
-import { type CapHoldings, Caps } from './caps.ts';
+import type { CapHoldings } from './caps.ts';
 import { type Admission, ClientConnection } from './client-connection.ts';
 import { networkOf } from './client-network.ts';
-import { GatewayContext } from './context.ts';
-import { Counters } from './counters.ts';
-import { Credentials } from './credentials.ts';
-import { Deadlines } from './deadlines.ts';
-import { descriptorLimit } from './descriptors.ts';
-import { LocalExitServer } from './exits/local-exit.ts';
+import type { GatewayContext } from './context.ts';
+import type { LocalExitServer } from './exits/local-exit.ts';
 import { explain } from './explain.ts';
-import { Ledger } from './ledger.ts';
+import type { HealthFeed } from './health-feed.ts';
 import { type Door, Listeners } from './listeners.ts';
-import { Load, SHEDDING } from './load.ts';
+import { SHEDDING } from './load.ts';
 import { LoopDelay } from './loop-delay.ts';
-import { NameResolver } from './name-resolver.ts';
-import { OwnAddresses } from './own-addresses.ts';
 import { SocksConnection } from './socks-connection.ts';
 import { SOCKS_VERSION } from './socks5.ts';
 import { turnAway } from './turn-away.ts';
-import { UpstreamPool } from './upstream-pool.ts';
-import { UpstreamTls } from './upstream-tls.ts';
-import { Via } from './via.ts';
-
-export interface GatewayOptions {
-  readonly entrances: readonly Entrance[];
-  /** Who clients are that send no credentials, by their address. */
-  readonly clientRanges: readonly ClientRange[];
-  readonly limits: GatewayLimits;
-  readonly accessLog: boolean;
-  /** Addresses with or without port; null: the system's. */
-  readonly dnsServers: readonly string[] | null;
-  /** Whether upstreams and targets of LOCAL sessions may be at loopback, private and other special addresses. */
-  readonly upstreamsAllowPrivate: boolean;
-  /** Certificates in PEM of authorities that `https` upstreams may have, next to the runtime's own. */
-  readonly upstreamAuthorities: readonly string[];
-  /** Writes down which sessions accounts were given. */
-  readonly recordBindings: RecordBindings;
-  readonly log: Logger;
-  readonly clock: Clock;
-}
 
 /** Changes after which a key may be held elsewhere than its consistent choice. */
 const PUTS = ['session-put', 'provider-put', 'pool-put'] as const;
@@ -80,6 +44,8 @@ const MAX_STICKY_OVERRIDES = 100_000;
 const STICKY_SLICE_MS = 2;
 /** After the grace, what was cut gets this long to be gone: more than a tunnel's last words, less than the second in which we must be. */
 const LAST_WORDS_MS = 500;
+
+/** Nobody judges sessions by their attempts. */
 
 /** What a gateway holds right now; all zero once nobody uses it. */
 export interface GatewayHoldings {
@@ -121,53 +87,9 @@ export class Gateway {
     context.directory.onBind = (binding) => context.bindings.push(binding);
   }
 
-  /** Makes a gateway that applies changes but takes no client yet. */
-  static async create(options: GatewayOptions): Promise<Gateway> {
-    const { clock, limits, log, accessLog } = options;
-    const deadlines = new Deadlines();
-    const { dnsServers, upstreamsAllowPrivate } = options;
-    const resolver = new NameResolver({ clock, deadlines, dnsTimeoutMs: limits.dnsTimeoutMs, dnsServers });
-    const ownAddresses = new OwnAddresses((host) => resolver.known(host));
-    const addressGuard = new AddressGuard(resolver, ownAddresses, upstreamsAllowPrivate);
-    const exit = await LocalExitServer.start(addressGuard, (poolId, address, port) => {
-      return deniesAddress(directory.findPoolById(poolId), address, port);
-    });
-    ownAddresses.guard(exit.port);
-    const random = randomBytes(12);
-    const directory = new Directory({
-      clock,
-      localExit: exit,
-      hashKey: { k0: random.readUInt32LE(0), k1: random.readUInt32LE(4) },
-    });
-    const descriptors = descriptorLimit();
-    const caps = new Caps(limits, descriptors);
-    if (caps.maxConnections < limits.maxClientConnections) {
-      const { maxConnections: effective } = caps;
-      log.warn({ descriptors, configured: limits.maxClientConnections, effective }, 'fewer client connections');
-    }
-    const context = new GatewayContext({
-      clock,
-      log,
-      accessLog,
-      limits,
-      directory,
-      credentials: new Credentials(directory, clock),
-      bindings: new BindingQueue(options.recordBindings, deadlines, log),
-      counters: new Counters(),
-      deadlines,
-      upstreams: new UpstreamPool(limits, clock),
-      upstreamTls: new UpstreamTls(options.upstreamAuthorities),
-      ownAddresses,
-      resolver,
-      addressGuard,
-      ledger: new Ledger(clock),
-      caps,
-      load: new Load(limits, descriptors, log, clock),
-      throttle: new AuthThrottle(clock),
-      via: new Via(randomBytes(8).toString('hex')),
-      resolveSeconds: new Map(),
-      idPrefix: random.toString('hex', 8, 12),
-    });
+  /** Makes a gateway that applies changes but takes no client yet. `health` hears how each attempt ends. */
+  static async create(options: GatewayOptions, health: HealthFeed | null = null): Promise<Gateway> {
+    const { context, exit } = await assemble(options, health);
     return new Gateway(options, context, exit);
   }
 
@@ -259,7 +181,6 @@ export class Gateway {
         histogram: histogram.snapshot(),
       })),
       overheadSeconds: counters.overheadSeconds.snapshot(),
-      failovers: [],
       clientConnections: this.#arrivals.size,
       sessions: directory.stats().flatMap(({ pool, eligible, disabled }): Sample[] => {
         const { label } = counters.pool(pool);

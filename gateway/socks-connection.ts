@@ -215,7 +215,7 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     if (cause !== null) return cause;
     this.#state = 'opening';
     this.#arrival.deadline.disarm();
-    this.#tunnel = new Tunnel(this.#context, this, target, exchange, exchange.route!);
+    this.#tunnel = new Tunnel(this.#context, this, target, exchange);
     this.#tunnel.start();
     return null;
   }

@@ -3,12 +3,13 @@
  * and join the two sockets.
  *
  *   start ─▶ dial ─▶ joined (`joined-pair.ts`) ─▶ finished
- *                └── refused: answered with a cause
+ *             ▲  └── failed ─▶ refused: answered with a cause
+ *             └─ next session ─┘ (`attempt.ts`)
  *
  * No client octet goes upstream before its 2xx (E11).
  */
 import type { Cause } from '../src/core/cause.ts';
-import type { Route } from '../src/core/model.ts';
+import { moveOn, openBy } from './attempt.ts';
 import type { Cuttable, GatewayContext } from './context.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
@@ -29,17 +30,15 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   readonly #context: GatewayContext;
   readonly #client: TunnelClient;
   readonly #exchange: Exchange;
-  readonly #route: Route;
   readonly #target: Target;
   #upstream: UpstreamConnection | null = null;
   #pair: JoinedPair | null = null;
   #over = false;
 
-  constructor(context: GatewayContext, client: TunnelClient, target: Target, exchange: Exchange, route: Route) {
+  constructor(context: GatewayContext, client: TunnelClient, target: Target, exchange: Exchange) {
     this.#context = context;
     this.#client = client;
     this.#exchange = exchange;
-    this.#route = route;
     this.#target = target;
   }
 
@@ -47,11 +46,15 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     return this.#exchange.key!.hash;
   }
 
+  /** Begins an attempt over the exchange's route. */
   start(): void {
-    this.#context.addTunnel(this.#route, this);
-    const full = this.#exchange.beginDial();
+    const context = this.#context;
+    const exchange = this.#exchange;
+    const route = exchange.route!;
+    context.addTunnel(route, this);
+    const full = exchange.beginDial();
     if (full !== null) return void setImmediate(() => this.#refuse(full));
-    this.#upstream = new UpstreamConnection(this.#context, this.#route, this.#target, this);
+    this.#upstream = new UpstreamConnection(context, route, this.#target, this, openBy(exchange));
   }
 
   cut(cause: 'revoked' | 'draining'): void {
@@ -90,13 +93,14 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     const exchange = this.#exchange;
     const client = this.#client;
     exchange.endDial();
+    exchange.served();
     exchange.firstByteAt = this.#context.clock.monotonicMs();
     exchange.status = 200;
     this.#pair = new JoinedPair(this.#context, exchange, client, connection, () => this.#release());
     const toUpstream = client.handOver();
     this.#pair.join({ answer: client.established(exchange), toClient: early, toUpstream });
     // All the rest of the time until here was the upstream's.
-    this.#context.counters.overheadSeconds.observe((exchange.dialStartedAt - exchange.startedAt) / 1_000);
+    exchange.countTunnelOverhead();
   }
 
   onData(): void {}
@@ -113,13 +117,15 @@ export class Tunnel implements UpstreamOwner, Cuttable {
 
   #refuse(cause: Cause): void {
     if (this.#over) return;
-    this.#over = true;
     this.#upstream?.discard();
+    this.#upstream = null;
     this.#release();
+    if (moveOn(this.#context, this.#exchange, cause)) return this.start();
+    this.#over = true;
     this.#client.refuse(this.#exchange, cause, false);
   }
 
   #release(): void {
-    this.#context.removeTunnel(this.#route, this);
+    this.#context.removeTunnel(this.#exchange.route!, this);
   }
 }

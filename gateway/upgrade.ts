@@ -25,24 +25,16 @@ export class Upgrade implements Cuttable {
   readonly #context: GatewayContext;
   readonly #client: UpgradeClient;
   readonly #exchange: Exchange;
-  readonly #route: Route;
   readonly #refuse: (cause: Cause) => void;
   #pair: JoinedPair | null = null;
 
   /** `refuse` ends the request before its answer; nothing of an upgrade is left to release then but by its caller. */
-  constructor(
-    context: GatewayContext,
-    client: UpgradeClient,
-    exchange: Exchange,
-    route: Route,
-    refuse: (cause: Cause) => void,
-  ) {
+  constructor(context: GatewayContext, client: UpgradeClient, exchange: Exchange, refuse: (cause: Cause) => void) {
     this.#context = context;
     this.#client = client;
     this.#exchange = exchange;
-    this.#route = route;
     this.#refuse = refuse;
-    context.addTunnel(route, this);
+    context.addTunnel(exchange.route!, this);
   }
 
   get keyHash(): string {
@@ -65,8 +57,14 @@ export class Upgrade implements Cuttable {
     this.#pair!.clientClosed();
   }
 
+  /** The exchange moved to another route, from this one. */
+  follow(left: Route): void {
+    this.#context.removeTunnel(left, this);
+    this.#context.addTunnel(this.#exchange.route!, this);
+  }
+
   /** It ended, or came to nothing. */
   release(): void {
-    this.#context.removeTunnel(this.#route, this);
+    this.#context.removeTunnel(this.#exchange.route!, this);
   }
 }

@@ -6,6 +6,7 @@
  * Invariant: tells ids, names and rules, never a credential, a key's text, or where an
  * upstream is. The name ends in `.test` (RFC 6761 section 6.2): nobody's real target is hidden by it.
  */
+import { keptUntil } from '../src/core/pool-index/kept.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestHead } from './http1/request-head.ts';
 import type { Page } from './respond.ts';
@@ -35,20 +36,22 @@ export function whoamiPage({ method, target, endToEnd }: RequestHead, exchange: 
 type Facts = Readonly<Record<string, string | boolean | null>>;
 
 function factsOf(exchange: Exchange): Facts {
-  const { key, route, accountName, keptUntilMs } = exchange;
+  const { key, route, accountName, selector, budget } = exchange;
+  const { pool } = budget!;
+  const until = keptUntil(pool, selector!);
   return {
     requestId: exchange.id,
     clientAddress: exchange.client,
     apiKeyId: key!.id,
     identifiedBy: exchange.identifiedBy,
     workspaceId: key!.workspaceId,
-    poolName: exchange.poolName,
-    poolId: exchange.poolId,
+    poolName: pool.state.name,
+    poolId: pool.state.id,
     sessionId: route!.sessionId,
     account: accountName === '' ? null : accountName,
     stickyKey: exchange.hasStickyKey,
     chosenBy: exchange.chosenBy,
-    until: keptUntilMs === null ? null : new Date(keptUntilMs).toISOString(),
+    until: until === null ? null : new Date(until).toISOString(),
   };
 }
 

@@ -43,6 +43,7 @@ const KEY: ApiKeyState = {
   mayUseGateway: true,
   expiresAtMs: null,
 };
+const SELECTOR = plainSelector('default', null);
 /** A ledger that does nothing: what remains is the exchange itself. */
 const NO_LEDGER = { begin: () => undefined, finish: () => undefined } as unknown as Ledger;
 
@@ -85,6 +86,7 @@ function context(ledger: Ledger): GatewayContext {
     caps: new Caps(defaultLimits, Number.POSITIVE_INFINITY),
     load: new Load(defaultLimits, Number.POSITIVE_INFINITY, silentLog, systemClock),
     throttle: new AuthThrottle(systemClock),
+    health: { succeeded: () => undefined, failed: () => undefined, abandoned: () => undefined },
     via: new Via('bench'),
     resolveSeconds: new Map(),
     idPrefix: '00000000',
@@ -92,7 +94,7 @@ function context(ledger: Ledger): GatewayContext {
 }
 
 function routeOf(pool: Pool): Route {
-  const route = resolve(pool, plainSelector('default', null), TARGET.host);
+  const route = resolve(pool, SELECTOR, TARGET.host);
   if (typeof route === 'string') throw new Error(route);
   return route;
 }
@@ -100,11 +102,13 @@ function routeOf(pool: Pool): Route {
 function begin(shared: GatewayContext, pool: Pool): Exchange {
   const exchange = new Exchange(shared, 'connect', 'CONNECT', TARGET, '127.0.0.1:50000');
   exchange.key = KEY;
-  exchange.poolId = pool.state.id;
   exchange.pool = shared.counters.pool(pool.state);
+  exchange.selector = SELECTOR;
+  exchange.budget = shared.retryBudgets.of(pool);
   exchange.place(routeOf(pool));
   exchange.beginDial();
   exchange.endDial();
+  exchange.served();
   return exchange;
 }
 

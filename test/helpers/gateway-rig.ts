@@ -3,6 +3,7 @@
  * a STATIC provider; tests add sessions that point at upstreams of their own.
  */
 import { createHash } from 'node:crypto';
+import type { HealthFeed } from '../../gateway/health-feed.ts';
 import { Gateway } from '../../gateway/server.ts';
 import type { RecordBindings } from '../../src/core/account-binding.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
@@ -79,9 +80,11 @@ export async function startGatewayRig(
     clientRanges?: readonly ClientRange[];
     /** Takes every binding where it is left out. */
     recordBindings?: RecordBindings;
+    /** Who hears how attempts end; nobody where it is left out. */
+    health?: HealthFeed;
   } = {},
 ): Promise<GatewayRig> {
-  const gateway = await Gateway.create({
+  const configured = {
     entrances: [plainEntrance, ...(options.entrances ?? [])],
     clientRanges: options.clientRanges ?? [],
     limits: { ...defaultLimits, ...options.limits },
@@ -92,7 +95,8 @@ export async function startGatewayRig(
     recordBindings: options.recordBindings ?? (async (batch) => batch.map(() => 'written')),
     log: options.log ?? silentLog,
     clock: options.clock ?? systemClock,
-  });
+  };
+  const gateway = await (options.health ? Gateway.create(configured, options.health) : Gateway.create(configured));
   const provider = {
     workspaceId: WORKSPACE,
     enabled: true,

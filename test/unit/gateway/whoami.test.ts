@@ -2,9 +2,15 @@ import { expect, test } from 'vitest';
 import type { Exchange } from '../../../gateway/exchange.ts';
 import type { RequestHead } from '../../../gateway/http1/request-head.ts';
 import { isForWhoami, whoamiPage } from '../../../gateway/whoami.ts';
+import { OPEN_POLICY } from '../../../src/core/model.ts';
+import { asking, pick, poolOf, StillClock } from '../core/pool-index/fixture.ts';
 
 const target = { host: 'whoami.sallyport.test', port: 80, path: '/json' };
 const head = { method: 'GET', target, endToEnd: '' } as RequestHead;
+const clock = new StillClock();
+const { pool } = poolOf(1, { clock });
+pick(pool, 'basket');
+const UNTIL = new Date(clock.nowMs() + OPEN_POLICY.stickyIdleMs).toISOString();
 const exchange = {
   id: 'r-1',
   kind: 'forward',
@@ -12,22 +18,21 @@ const exchange = {
   client: '127.0.0.1:5',
   key: { id: 'k', workspaceId: 'w', hash: 'secret' },
   identifiedBy: 'credentials',
-  poolName: 'default',
-  poolId: 'p',
+  selector: asking('basket'),
+  budget: { pool },
   route: { sessionId: 's', host: 'secret', authorization: 'secret', credentials: { username: 'secret' } },
   accountName: 'shop-1',
   hasStickyKey: true,
   chosenBy: 'sticky',
-  keptUntilMs: Date.UTC(2026, 10, 30, 12, 10),
 } as unknown as Exchange;
 
 test('an account and the time until which an exit is kept are told, and no secret is', () => {
   const { body } = whoamiPage(head, exchange);
-  expect(JSON.parse(body)).toMatchObject({ account: 'shop-1', until: '2026-11-30T12:10:00.000Z', stickyKey: true });
+  expect(JSON.parse(body)).toMatchObject({ account: 'shop-1', until: UNTIL, stickyKey: true });
   expect(body).not.toContain('secret');
   const text = whoamiPage({ ...head, target: { ...target, path: '/' } }, exchange).body;
   expect(text).toContain('\naccount: shop-1\n');
-  expect(text.endsWith('\nuntil: 2026-11-30T12:10:00.000Z\n')).toBe(true);
+  expect(text.endsWith(`\nuntil: ${UNTIL}\n`)).toBe(true);
 });
 
 test.each([
