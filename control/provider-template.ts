@@ -1,11 +1,12 @@
 /**
- * What a rotating provider's templates, token format and account may be. Called
- * when providers are connected or changed and when sessions are added to them. The
- * gateway fills the placeholders (`src/core/template.ts`, which shows the syntax).
+ * What a rotating provider's templates and token format may be. Called when providers
+ * are connected or changed. The gateway fills the placeholders (`src/core/template.ts`,
+ * which shows the syntax); the grammar of token formats is `src/core/token-format.ts`.
  *
  * Brackets always mean an optional segment and braces a placeholder: neither can
  * stand for itself.
  */
+import { compileTokenFormat } from '../src/core/token-format.ts';
 import type { Rule } from './field-rules.ts';
 
 const PLACEHOLDERS = [
@@ -53,20 +54,5 @@ export function hasPlaceholder(template: string | null | undefined, name: Placeh
   return template?.includes(`{${name}}`) ?? false;
 }
 
-/** One character class of letters, digits, ranges and `_~.-`, then a length or a range of lengths. */
-const TOKEN_FORMAT = /^\[((?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9_~.])+-?)\]\{(\d{1,3})(?:,(\d{1,3}))?\}$/;
-
 export const tokenFormatRule: Rule<string> = (format) =>
   compileTokenFormat(format) === null ? 'must be a character class and its length, such as [a-z0-9]{8,16}' : null;
-
-/** Whether a token fits the format, or null for a format that is none. */
-export function compileTokenFormat(format: string): ((token: string) => boolean) | null {
-  const match = TOKEN_FORMAT.exec(format);
-  if (match === null) return null;
-  const [, characters = '', from = '', to = from] = match;
-  const [min, max] = [Number(from), Number(to)];
-  const reversed = [...characters.matchAll(/(.)-(.)/g)].some(([, first = '', last = '']) => first > last);
-  if (min < 1 || max > 256 || min > max || reversed) return null;
-  const pattern = new RegExp(`^[${characters}]{${min},${max}}$`);
-  return (token) => pattern.test(token);
-}

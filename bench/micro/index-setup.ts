@@ -63,7 +63,8 @@ export function emptyDirectory(pools: number): Filled {
   const directory = new Directory({ clock: systemClock, localExit: null });
   const provider = { id: PROVIDER, workspaceId: WORKSPACE, type: 'static', enabled: true } as const;
   const bare = { name: null, endpoint: null, usernameTemplate: null, passwordTemplate: null, password: null };
-  directory.apply({ kind: 'provider-put', provider: { ...provider, ...bare } });
+  const plain = { tokenFormat: null, mintTokens: false, parameters: [] };
+  directory.apply({ kind: 'provider-put', provider: { ...provider, ...bare, ...plain } });
   const made: Pool[] = [];
   for (let n = 0; n < pools; n++) {
     const id = poolIdOf(n);

@@ -5,7 +5,7 @@ import type { Change } from '../../src/core/model.ts';
 import * as pb from '../gen/proxies/v1/proxies_pb.ts';
 import { asksForUsername, type ProviderAccount, readAccount } from '../providers/account.ts';
 import { discoveryMessage } from '../providers/discovery-state.ts';
-import { kindOf, VENDORS } from '../providers/vendors.ts';
+import { kindOf, VENDORS, vendorOf } from '../providers/vendors.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { ProviderRecord } from '../store/providers.ts';
 import { idBytes, stamps } from './ids.ts';
@@ -53,7 +53,7 @@ export function providerMessage(record: ProviderRecord): pb.Provider {
  * do not open is handed over as disabled: nothing leaves without them.
  */
 export function providerPut(record: ProviderRecord, credentials: Secret | null): Change {
-  const { id, workspaceId, name, usernameTemplate, passwordTemplate } = record;
+  const { id, workspaceId, name, usernameTemplate, passwordTemplate, tokenFormat, mintTokens } = record;
   const account = credentials === null ? null : readAccount(record, credentials.reveal());
   return {
     kind: 'provider-put',
@@ -67,6 +67,9 @@ export function providerPut(record: ProviderRecord, credentials: Secret | null):
       usernameTemplate,
       passwordTemplate,
       password: account === null || typeof account === 'string' ? null : carriedCredential(record, account),
+      tokenFormat,
+      mintTokens,
+      parameters: vendorOf(record.type)?.gateway?.parameters ?? [],
     },
   };
 }

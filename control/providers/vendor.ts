@@ -5,21 +5,9 @@
  *
  * What of it could be verified, and where, is in docs/decisions/0011.
  */
-import type { Endpoint } from '../../src/core/model.ts';
-import type { Placeholder } from '../provider-template.ts';
+import type { Endpoint, ProviderParameter } from '../../src/core/model.ts';
 import type { AccountInterface } from './account-interface.ts';
 import type { VendorHttp, VendorHttpOptions } from './vendor-http.ts';
-
-/** How a value of our username language is spelled at a vendor. */
-export interface VendorParameter {
-  readonly placeholder: Exclude<Placeholder, 'token' | 'username' | 'password'>;
-  /** One character class and its length, as in a token format; for durations the digits. */
-  readonly format: string;
-  /** Smallest and largest number, for durations. */
-  readonly range?: readonly [min: number, max: number];
-  /** Values that the vendor spells otherwise than ISO 3166-1 alpha-2 does. */
-  readonly otherwise?: Readonly<Record<string, string>>;
-}
 
 /** A vendor's rotating gateway: what ConnectProvider asks a GATEWAY for, built in. */
 export interface VendorGateway {
@@ -30,7 +18,7 @@ export interface VendorGateway {
   /** Alphabet, case and length of a token; nothing in it can begin another parameter. */
   readonly tokenFormat: string;
   /** Every optional parameter of the templates, in their order. */
-  readonly parameters: readonly VendorParameter[];
+  readonly parameters: readonly ProviderParameter[];
 }
 
 /** A vendor's account interface. */
@@ -63,12 +51,12 @@ export type Vendor =
 export const TRAFFIC_CREDENTIALS = 'must be username:password, or a JSON object of username and password';
 
 /** Two letters, as most vendors want them. */
-export const LOWER_COUNTRY: VendorParameter = { placeholder: 'country', format: '[a-z]{2}' };
-export const UPPER_COUNTRY: VendorParameter = { placeholder: 'country', format: '[A-Z]{2}' };
+export const LOWER_COUNTRY: ProviderParameter = { placeholder: 'country', format: '[a-z]{2}' };
+export const UPPER_COUNTRY: ProviderParameter = { placeholder: 'country', format: '[A-Z]{2}' };
 /** Lower case, words joined by `_`. */
-export const CITY: VendorParameter = { placeholder: 'city', format: '[a-z_]{1,64}' };
+export const CITY: ProviderParameter = { placeholder: 'city', format: '[a-z_]{1,64}' };
 
 /** A parameter of minutes. */
-export function minutes(min: number, max: number): VendorParameter {
+export function minutes(min: number, max: number): ProviderParameter {
   return { placeholder: 'ttl_minutes', format: '[0-9]{1,5}', range: [min, max] };
 }

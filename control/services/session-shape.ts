@@ -8,9 +8,9 @@
  *   LOCAL   host? = an address of this machine to dial from
  */
 import type { Scheme } from '../../src/core/model.ts';
+import { compileTokenFormat } from '../../src/core/token-format.ts';
 import type { FieldViolation } from '../domain-error.ts';
 import { canonicalAddress, canonicalHost } from '../host.ts';
-import { compileTokenFormat } from '../provider-template.ts';
 import { kindOf } from '../providers/vendors.ts';
 import type { ProviderRecord } from '../store/providers.ts';
 import type { SessionRecord } from '../store/sessions.ts';
@@ -89,6 +89,7 @@ function isLocal(host: string, localAddresses: ReadonlySet<string>): boolean {
 
 /** The check of a provider's tokens; everything fits a provider without a format. */
 export function tokenCheck(provider: Pick<ProviderRecord, 'tokenFormat'>): (token: string) => boolean {
-  const compiled = provider.tokenFormat === null ? null : compileTokenFormat(provider.tokenFormat);
-  return compiled ?? (() => true);
+  if (provider.tokenFormat === null) return () => true;
+  const format = compileTokenFormat(provider.tokenFormat);
+  return (token) => format?.fits(token) ?? false;
 }

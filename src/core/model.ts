@@ -118,6 +118,20 @@ export type LabelKey = (typeof LABEL_KEYS)[number];
 /** Those that a session has, in lower case: that is how they are compared. */
 export type SessionLabels = Readonly<Partial<Record<LabelKey, string>>>;
 
+/** What a request may put into a rotating provider's templates besides its token. */
+export type ParameterName = LabelKey | 'ttl_minutes' | 'ttl_seconds';
+
+/** How a rotating provider spells one value of the username language. */
+export interface ProviderParameter {
+  readonly placeholder: ParameterName;
+  /** One character class and its length, as in a token format; for durations the digits. */
+  readonly format: string;
+  /** Smallest and largest number, for durations. */
+  readonly range?: readonly [min: number, max: number];
+  /** Values that are spelled otherwise than in the username language, by their spelling there. */
+  readonly otherwise?: Readonly<Record<string, string>>;
+}
+
 /** A provider as the gateway knows it. `password` is the opened credential of a rotating provider. */
 export interface ProviderState {
   readonly id: ProviderId;
@@ -130,6 +144,12 @@ export interface ProviderState {
   readonly usernameTemplate: string | null;
   readonly passwordTemplate: string | null;
   readonly password: string | null;
+  /** What its tokens look like (`token-format.ts`); null for any. */
+  readonly tokenFormat: string | null;
+  /** Whether sticky keys become tokens of its own, and requests without a key get a fresh one. */
+  readonly mintTokens: boolean;
+  /** The values that it spells in its own way; any other is taken as it is. */
+  readonly parameters: readonly ProviderParameter[];
 }
 
 /** A session as the gateway knows it: endpoint and credentials in clear, in memory only. */

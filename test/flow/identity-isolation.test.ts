@@ -86,6 +86,9 @@ function putWorkspace(workspace: number): void {
     usernameTemplate: null,
     passwordTemplate: null,
     password: null,
+    tokenFormat: null,
+    mintTokens: false,
+    parameters: [],
   };
   rig.gateway.apply([
     {

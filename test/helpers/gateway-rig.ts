@@ -105,6 +105,9 @@ export async function startGatewayRig(
     usernameTemplate: null,
     passwordTemplate: null,
     password: null,
+    tokenFormat: null,
+    mintTokens: false,
+    parameters: [],
   };
   gateway.apply([
     {

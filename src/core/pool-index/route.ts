@@ -3,6 +3,7 @@
  * Called by the index when a session or its provider changes, never per request.
  * Templates (`../template.ts`): `{token}`, `{username}` and `{password}` are filled here;
  * any other placeholder has no value at this point, and an optional segment with one vanishes.
+ * What a single request asks of a rotating provider is filled in by `request-route.ts`.
  */
 import type {
   Endpoint,
@@ -26,7 +27,7 @@ export interface LocalExit {
 }
 
 /** A credential as text. */
-type Pair = Readonly<Record<'username' | 'password', string>>;
+export type Pair = Readonly<Record<'username' | 'password', string>>;
 
 /** What a route of a GATEWAY or LOCAL session is made of: all but the provider's part. */
 export interface RouteSeed {
@@ -94,7 +95,6 @@ function route(
   tlsInsecure = false,
 ): Route {
   const scheme = shared(endpoint.scheme);
-  const socks = scheme !== 'http' && scheme !== 'https';
   return {
     sessionId: seed.id,
     poolId: seed.poolId,
@@ -102,9 +102,8 @@ function route(
     scheme,
     host: endpoint.host,
     port: endpoint.port,
-    tunnelled: socks,
-    authorization: pair === null || socks ? null : basic(pair),
-    credentials: pair === null || !socks ? null : octetsOf(pair),
+    tunnelled: isSocks(scheme),
+    ...(pair === null ? NO_CREDENTIALS : carried(scheme, pair)),
     tlsInsecure,
     live: null,
   };
@@ -115,23 +114,49 @@ function shared(scheme: Scheme): Scheme {
   return SCHEMES[SCHEMES.indexOf(scheme)] ?? scheme;
 }
 
-/** A rotating provider's credential is `username:password` once a template asks for `{username}`, else all password. */
-function rotating(token: string, provider: ProviderState): Pair | null {
-  const { usernameTemplate, passwordTemplate, password: credential } = provider;
-  if (usernameTemplate === null && passwordTemplate === null && credential === null) return null;
-  const user = usernameTemplate ?? '{username}';
-  const pass = passwordTemplate ?? '{password}';
-  let username = '';
-  let password = credential ?? '';
-  if (user.includes('{username}') || pass.includes('{username}')) {
-    const colon = password.indexOf(':');
+/** What a rotating provider's sessions share of their credentials: the templates, and the account to put into them. */
+export interface Rotation {
+  readonly usernameTemplate: string;
+  readonly passwordTemplate: string;
+  readonly account: Pair;
+}
+
+/** The rotation of a provider: its credential is `username:password` once a template asks for `{username}`, else all password. Null without any. */
+export function rotationOf(provider: ProviderState): Rotation | null {
+  const { password: credential } = provider;
+  if (provider.usernameTemplate === null && provider.passwordTemplate === null && credential === null) return null;
+  const usernameTemplate = provider.usernameTemplate ?? '{username}';
+  const passwordTemplate = provider.passwordTemplate ?? '{password}';
+  const account = { username: '', password: credential ?? '' };
+  if (usernameTemplate.includes('{username}') || passwordTemplate.includes('{username}')) {
+    const colon = account.password.indexOf(':');
     if (colon >= 0) {
-      username = password.slice(0, colon);
-      password = password.slice(colon + 1);
+      account.username = account.password.slice(0, colon);
+      account.password = account.password.slice(colon + 1);
     }
   }
-  const values: Readonly<Record<string, string>> = { token, username, password };
-  return { username: fillTemplate(user, values), password: fillTemplate(pass, values) };
+  return { usernameTemplate, passwordTemplate, account };
+}
+
+function rotating(token: string, provider: ProviderState): Pair | null {
+  const rotation = rotationOf(provider);
+  if (rotation === null) return null;
+  const { usernameTemplate, passwordTemplate, account } = rotation;
+  const values = { ...account, token };
+  return { username: fillTemplate(usernameTemplate, values), password: fillTemplate(passwordTemplate, values) };
+}
+
+const NO_CREDENTIALS = { authorization: null, credentials: null };
+
+/** A credential as a route of this scheme has it. */
+export function carried(scheme: Scheme, pair: Pair): Pick<Route, 'authorization' | 'credentials'> {
+  return isSocks(scheme)
+    ? { authorization: null, credentials: octetsOf(pair) }
+    : { authorization: basic(pair), credentials: null };
+}
+
+function isSocks(scheme: Scheme): boolean {
+  return scheme !== 'http' && scheme !== 'https';
 }
 
 /** RFC 7617: `user-id ":" password`, as UTF-8 bytes. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fillTemplate } from '../../../src/core/template.ts';
+import { compileTemplate, fillTemplate } from '../../../src/core/template.ts';
 
 describe('filling a template', () => {
   it.each([
@@ -17,6 +17,13 @@ describe('filling a template', () => {
     ['{constructor}', {}, ''],
   ])('%s with %j is %s', (template, values, filled) => {
     expect(fillTemplate(template, values)).toBe(filled);
+  });
+
+  it('is read once for any number of values, and names its placeholders', () => {
+    const template = compileTemplate('u-[{country}|any][-c-{city}]-{token}');
+    expect([...template.placeholders]).toEqual(['country', 'city', 'token']);
+    expect(template.fill({ token: 'a', city: 'x' })).toBe('u-any-c-x-a');
+    expect(template.fill({ token: 'b', country: 'us' })).toBe('u-us-b');
   });
 
   it('never reads a value as a part of the template', () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { providerPut, providerTypeName } from '../../../../control/convert/providers.ts';
 import { ProviderType } from '../../../../control/gen/proxies/v1/proxies_pb.ts';
-import { compileTokenFormat, templateRule, tokenFormatRule } from '../../../../control/provider-template.ts';
+import { templateRule, tokenFormatRule } from '../../../../control/provider-template.ts';
 import { readAccount } from '../../../../control/providers/account.ts';
 import type { Vendor } from '../../../../control/providers/vendor.ts';
 import { kindOf, VENDORS } from '../../../../control/providers/vendors.ts';
@@ -12,6 +12,7 @@ import { Secret } from '../../../../control/secrets/secret.ts';
 import { builtInSource } from '../../../../control/services/provider-source.ts';
 import { compileRoute } from '../../../../src/core/pool-index/route.ts';
 import { fillTemplate } from '../../../../src/core/template.ts';
+import { compileTokenFormat } from '../../../../src/core/token-format.ts';
 import { providerRecord } from '../../../helpers/store-rig.ts';
 import { session } from '../../core/pool-index/fixture.ts';
 
@@ -43,7 +44,7 @@ function sent(type: string, token: string, credentials = 'acme:pw'): string {
 describe.each(GATEWAYS)('$label', (vendor: Vendor) => {
   const { type } = vendor;
   const { usernameTemplate, passwordTemplate, tokenFormat, parameters } = vendor.gateway!;
-  const fits = compileTokenFormat(tokenFormat)!;
+  const { fits } = compileTokenFormat(tokenFormat)!;
 
   it('has templates and a token format that an operator could have given', () => {
     expect(templateRule(usernameTemplate)).toBeNull();
@@ -112,6 +113,26 @@ describe('vendors', () => {
   it('leave a missing country out, and a missing group', () => {
     expect(sent('apify', 'a', ':pw')).toBe('session-a:pw');
     expect(sent('netnut', '7')).toBe('acme-res-any-sid-7:pw');
+  });
+});
+
+describe('what the gateway is told of a provider', () => {
+  const put = (type: string, over: object = {}) => {
+    const change = providerPut({ ...row(type), ...over }, new Secret('acme:pw'));
+    if (change.kind !== 'provider-put') throw new Error('a provider becomes a provider-put');
+    return change.provider;
+  };
+
+  it('is how its tokens and values are spelled, and whether tokens are minted', () => {
+    expect(put('netnut', { mintTokens: true })).toMatchObject({ tokenFormat: '[0-9]{1,9}', mintTokens: true });
+    expect(put('netnut').parameters).toEqual([{ placeholder: 'country', format: '[a-z]{2}', otherwise: { gb: 'uk' } }]);
+    expect(put('gateway', { tokenFormat: '[a-f]{4}' })).toMatchObject({ tokenFormat: '[a-f]{4}', mintTokens: false });
+    expect(put('gateway').parameters).toEqual([]);
+  });
+
+  it.each([...VENDORS.keys()])('crosses to the other thread as it is: %s', (type) => {
+    const provider = put(type);
+    expect(structuredClone(provider)).toEqual(provider);
   });
 });
 

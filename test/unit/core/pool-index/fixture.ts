@@ -71,6 +71,9 @@ export const provider = (n: number, over: Partial<ProviderState> = {}): Provider
   usernameTemplate: null,
   passwordTemplate: null,
   password: null,
+  tokenFormat: null,
+  mintTokens: false,
+  parameters: [],
   ...over,
 });
 
