@@ -94,7 +94,10 @@ export function admit(
   exchange.stage = 'resolve';
   exchange.selector = selector;
   const route = timedResolve(context, pool, selector, target.host, exchange);
-  if (typeof route === 'string') return route;
+  if (typeof route === 'string') {
+    exchange.selectorFault = pool.fault;
+    return route;
+  }
   exchange.place(route);
   const cause = exchange.kind === 'connect' ? openTunnel(context, exchange) : null;
   return cause ?? refusalOfRoute(context.ownAddresses, route);

@@ -2,7 +2,7 @@
  * Puts the parts of a gateway together: what one needs of another is passed in here,
  * and nowhere else. For `server.ts`, which has the life of the whole.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import type { RecordBindings } from '../src/core/account-binding.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { ClientRange, Entrance } from '../src/core/entrance.ts';
@@ -71,6 +71,7 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
   const directory = new Directory({
     clock,
     localExit: exit,
+    fill: (target) => void randomFillSync(target),
     hashKey: { k0: random.readUInt32LE(0), k1: random.readUInt32LE(4) },
   });
   const descriptors = descriptorLimit();

@@ -8,6 +8,7 @@ import type { Logger } from '../src/core/log.ts';
 import type { Histogram } from '../src/core/metrics.ts';
 import type { Route } from '../src/core/model.ts';
 import type { Directory } from '../src/core/pool-index/directory.ts';
+import { baseOf } from '../src/core/pool-index/request-route.ts';
 import type { AddressGuard } from './address-guard.ts';
 import type { AuthThrottle } from './auth-throttle.ts';
 import type { BindingQueue } from './binding-queue.ts';
@@ -66,6 +67,8 @@ export class GatewayContext {
   /** New tunnels are refused: they would be cut before long. */
   takesTunnels = true;
   readonly #tunnels = new Map<Route, Set<Cuttable>>();
+  /** Those of the routes with tunnels that were made for requests. */
+  readonly #requestRoutes = new Set<Route>();
   readonly #idPrefix: string;
   #lastId = 0;
 
@@ -132,18 +135,27 @@ export class GatewayContext {
     if (tunnels === undefined) {
       tunnels = new Set();
       this.#tunnels.set(route, tunnels);
+      if (baseOf(route) !== route) this.#requestRoutes.add(route);
     }
     tunnels.add(tunnel);
   }
 
   removeTunnel(route: Route, tunnel: Cuttable): void {
     const tunnels = this.#tunnels.get(route);
-    if (tunnels?.delete(tunnel) && tunnels.size === 0) this.#tunnels.delete(route);
+    if (!tunnels?.delete(tunnel) || tunnels.size > 0) return;
+    this.#tunnels.delete(route);
+    this.#requestRoutes.delete(route);
   }
 
   /** A route is no longer valid: its idle connections close and its tunnels are cut, in this turn. */
   retire(route: Route): void {
     this.upstreams.retire(route);
+    this.#cutTunnelsOf(route);
+    // Those made for requests go with the session's own.
+    for (const made of [...this.#requestRoutes]) if (baseOf(made) === route) this.#cutTunnelsOf(made);
+  }
+
+  #cutTunnelsOf(route: Route): void {
     for (const tunnel of [...(this.#tunnels.get(route) ?? [])]) tunnel.cut('revoked');
   }
 

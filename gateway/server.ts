@@ -82,6 +82,11 @@ export class Gateway {
     this.#reception = this.#makeReception();
     context.load.start();
     context.directory.onRouteRetired = (route) => context.retire(route);
+    context.directory.onRequestRouteRetired = (route, because) => {
+      // One that merely was not asked for lately is as good as ever for the tunnels that are open over it.
+      if (because === 'changed') context.retire(route);
+      else context.upstreams.retire(route);
+    };
     context.directory.onScopeRetired = () => context.retireStale();
     context.directory.onWork = () => this.#stepDirectory();
     context.directory.onBind = (binding) => context.bindings.push(binding);

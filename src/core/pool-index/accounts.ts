@@ -27,18 +27,24 @@ export function resolveAccount(pool: Pool, selector: Selector, name: string, tri
     const first = leastAssigned(pool, selector, name, null, tried);
     if (first === null) return nobody(pool);
     bind(pool, { id: UNWRITTEN, name, to: first, pinned: false }, null, 'first_use');
-    return hand(pool, first, 'assigned');
+    return hand(pool, first, 'assigned', selector);
   }
   const member = pool.findById(bound.sessionId);
   if (member !== undefined && isWanted(member, selector) && canServe(pool, member, tried)) {
     const next = isOverdue(pool, bound) ? leastAssigned(pool, selector, name, member, tried) : null;
-    return next === null ? hand(pool, member, 'account') : move(pool, bound, next, 'max_age');
+    return next === null ? hand(pool, member, 'account', selector) : move(pool, selector, bound, next, 'max_age');
   }
   const stays = bound.pinned || isStrict(pool, selector) || !pool.state.policy.rotateUnhealthy;
   if (stays) return 'session_unavailable';
   const next = leastAssigned(pool, selector, name, member ?? null, tried);
   if (next === null) return nobody(pool);
-  return move(pool, bound, next, pool.absence(member, bound.sessionId, member !== undefined && isTried(member, tried)));
+  return move(
+    pool,
+    selector,
+    bound,
+    next,
+    pool.absence(member, bound.sessionId, member !== undefined && isTried(member, tried)),
+  );
 }
 
 /** Whether the pool's policy wants it to move for its age. */
@@ -63,10 +69,10 @@ function leastAssigned(
   return id === null ? null : (pool.findById(id) ?? null);
 }
 
-function move(pool: Pool, bound: AssignmentState, to: Member, reason: MoveReason): Route | Cause {
+function move(pool: Pool, selector: Selector, bound: AssignmentState, to: Member, reason: MoveReason): Route | Cause {
   bind(pool, { id: bound.id, name: bound.accountName, to, pinned: bound.pinned }, bound.sessionId, reason);
   pool.moved = { from: bound.sessionId, reason };
-  return hand(pool, to, 'assigned');
+  return hand(pool, to, 'assigned', selector);
 }
 
 function bind(

@@ -4,9 +4,11 @@
  */
 import type { Cause } from '../cause.ts';
 import type { Route, SessionId } from '../model.ts';
-import type { Selector } from '../selector.ts';
+import type { Selector, SelectorKey } from '../selector.ts';
 import type { Member } from './member.ts';
 import type { Pool, ResolveOutcome } from './pool.ts';
+import { isRoute } from './request-route.ts';
+import type { RouteSeed } from './route.ts';
 import { noteUse } from './usage.ts';
 
 /** Who was tried already for this request. */
@@ -31,14 +33,49 @@ export interface Move {
   readonly reason: MoveReason;
 }
 
-/** Makes a member the one that was chosen; answers its route. */
-export function hand(pool: Pool, member: Member, outcome: ResolveOutcome): Route | Cause {
-  const route = pool.routeOf(member);
-  if (route === null) return nobody(pool);
+/** Makes a member the one that was chosen; answers the route of this request. */
+export function hand(pool: Pool, member: Member, outcome: ResolveOutcome, selector: Selector): Route | Cause {
+  const route = routeFor(pool, member, outcome, selector);
+  if (typeof route === 'string') return route;
   pool.outcome = outcome;
   noteUse(member);
   pool.health.chosen(member);
   return route;
+}
+
+/**
+ * The route of a request over a member that is chosen for it so: the session's own, or one with a token and values of its
+ * own where its provider has such. A value that the provider cannot spell is the selector's fault: `pool.fault`.
+ */
+export function routeFor(pool: Pool, member: Member, outcome: ResolveOutcome, selector: Selector): Route | Cause {
+  const base = pool.routeOf(member);
+  if (base === null) return nobody(pool);
+  const { provider } = member.group;
+  const { requests } = provider;
+  if (requests === null) return base;
+  const { labels, ttlMs, session } = selector;
+  const { mint } = requests;
+  const values = { labels, ttlMs: ttlMs === null ? null : Math.min(ttlMs, pool.state.policy.stickyMaxMs) };
+  const seed = { ...seedOf(member), labels: member.labels?.labels ?? null };
+  const isTaken = (token: string): boolean => provider.hasToken(token);
+  // An account has its session's own token, and so has who names one.
+  const mints = mint !== null && selector.account === null && outcome !== 'token';
+  const token = !mints ? null : session === null ? mint.fresh(pool.fill, isTaken) : mint.mint(session, isTaken);
+  if (mints && token === null) return faulty(pool, 'session');
+  const route =
+    mints && session === null
+      ? requests.freshRoute(base, seed, { ...values, token: token! })
+      : requests.routeFor(base, seed, { ...values, token });
+  return isRoute(route) ? route : faulty(pool, route.invalid);
+}
+
+function seedOf({ id, poolId, token, localAddress }: Member): RouteSeed {
+  return { id, poolId, token, localAddress };
+}
+
+function faulty(pool: Pool, key: SelectorKey): Cause {
+  pool.fault = { fault: 'invalid', key };
+  return 'selector_invalid';
 }
 
 /** Why no session can serve. */

@@ -26,6 +26,7 @@ import type {
   WorkspaceId,
 } from '../model.ts';
 import type { AssignQuery } from '../observed.ts';
+import type { RandomFill } from '../token-mint.ts';
 import { assignmentsOf } from './assignments.ts';
 import type { MoveReason } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
@@ -35,7 +36,9 @@ import type { HashKey } from './hash.ts';
 import { PUBLIC_KEY } from './hash.ts';
 import type { Member } from './member.ts';
 import { Pool } from './pool.ts';
+import { baseOf } from './request-route.ts';
 import type { LocalExit } from './route.ts';
+import type { OnRequestRouteRetired } from './route-shelf.ts';
 import { MAX_STICKY_KEYS, StickyTable } from './sticky-table.ts';
 import type { HealthView, PoolSurroundings } from './surroundings.ts';
 
@@ -73,12 +76,18 @@ export interface DirectoryOptions {
   readonly maxStickyKeys?: number;
   /** At least 0, below 1. */
   readonly random?: () => number;
+  /** Random octets, for tokens that nobody can foresee; without it providers that mint serve no request without a key. */
+  readonly fill?: RandomFill;
 }
 
 /** Members cleared by one `step()`: about a tenth of a millisecond. */
 const CLEAR_SLICE = 256;
 /** Members of deleted providers that every change clears beside its own work. */
 const CLEAR_PER_CHANGE = 8;
+
+function noRandomness(): never {
+  throw new Error('this directory was given no random octets');
+}
 
 const EVERYBODY_WELL: HealthView = { advance: () => undefined, chosen: () => undefined, blocks: () => false };
 
@@ -95,6 +104,8 @@ export class Directory {
    * instead and ends those for which `isCurrent` is false.
    */
   onScopeRetired: (scope: RetiredScope) => void = () => {};
+  /** Called in the same turn when a route that was made for requests is not handed out any more. */
+  onRequestRouteRetired: OnRequestRouteRetired = () => {};
   /** Called when `step` has something to do that no change will do in passing. */
   onWork: () => void = () => {};
   /** Called in the same turn when an account was bound in the index: to be written down. */
@@ -124,6 +135,7 @@ export class Directory {
       clock: options.clock,
       health: EVERYBODY_WELL,
       random: options.random ?? Math.random,
+      fill: options.fill ?? noRandomness,
       onWork: (pool) => {
         this.#building.add(pool);
         this.onWork();
@@ -157,8 +169,7 @@ export class Directory {
         this.#putSession(change.session);
         break;
       case 'session-gone': {
-        const retired = this.#pools.get(change.poolId)?.remove(change.sessionId) ?? null;
-        if (retired !== null) this.onRouteRetired(retired);
+        this.#retire(this.#pools.get(change.poolId)?.remove(change.sessionId) ?? null);
         break;
       }
       case 'assignment-put':
@@ -207,7 +218,10 @@ export class Directory {
   isCurrent(route: Route): boolean {
     const pool = this.#pools.get(route.poolId);
     const member = pool?.findById(route.sessionId);
-    return pool !== undefined && member !== undefined && pool.holds(member) && pool.routeOf(member) === route;
+    if (pool === undefined || member === undefined || !pool.holds(member)) return false;
+    const base = baseOf(route);
+    if (pool.routeOf(member) !== base) return false;
+    return base === route || (member.group.provider.requests?.made(route) ?? false);
   }
 
   /** The assignment of a pool's account; its session may be gone or unable to serve. */
@@ -306,7 +320,10 @@ export class Directory {
   #putProvider(state: ProviderState): void {
     const known = this.#providers.get(state.id);
     if (known === undefined) {
-      this.#providers.set(state.id, new Provider(state, this.#localExit));
+      this.#providers.set(
+        state.id,
+        new Provider(state, this.#localExit, (route, how) => this.onRequestRouteRetired(route, how)),
+      );
       return;
     }
     if (known.update(state, this.#localExit)) this.onScopeRetired({ providerId: state.id });
@@ -316,6 +333,7 @@ export class Directory {
     const provider = this.#providers.get(providerId);
     if (provider === undefined) return;
     this.#providers.delete(providerId);
+    provider.requests?.retireAll();
     for (const group of [...provider.groups]) {
       group.pool.drop(group);
       this.#dropped.push(group);
@@ -328,8 +346,13 @@ export class Directory {
     const provider = this.#providers.get(session.providerId);
     if (pool === undefined) throw new Error(`session ${session.id} is in no known pool (${session.poolId})`);
     if (provider === undefined) throw new Error(`session ${session.id} has no known provider (${session.providerId})`);
-    const retired = pool.put(session, provider);
-    if (retired !== null) this.onRouteRetired(retired);
+    this.#retire(pool.put(session, provider));
+  }
+
+  #retire(route: Route | null): void {
+    if (route === null) return;
+    this.#providers.get(route.providerId)?.requests?.retire(route);
+    this.onRouteRetired(route);
   }
 
   #putAssignment(assignment: AssignmentState): void {

@@ -16,9 +16,12 @@ import { BENCHED, type Member, NOWHERE, OFF, SERVING, type Standing } from './me
 import { PagedList } from './paged-list.ts';
 import type { PointTable } from './point-table.ts';
 import type { Pool } from './pool.ts';
+import type { RequestRoutes } from './request-routes.ts';
+import { requestRoutesOf } from './request-routes.ts';
 import { type Positions, Roster } from './roster.ts';
 import type { LocalExit } from './route.ts';
 import { compileProviderRoute, sameRoute } from './route.ts';
+import type { OnRequestRouteRetired } from './route-shelf.ts';
 import { SessionLive } from './session-live.ts';
 
 /** The index in a group's own lists is the member's. */
@@ -33,11 +36,24 @@ export class Provider {
   state: ProviderState;
   /** Whether sessions of this provider can serve: enabled, and it has the endpoint its type needs. */
   serves: boolean;
+  /** What requests need of it beyond its sessions' own routes; null: nothing. */
+  requests: RequestRoutes | null;
   readonly groups = new Set<Group>();
+  readonly #onRetired: OnRequestRouteRetired;
 
-  constructor(state: ProviderState, localExit: LocalExit | null) {
+  constructor(state: ProviderState, localExit: LocalExit | null, onRetired: OnRequestRouteRetired) {
     this.state = state;
     this.serves = canServe(state, localExit);
+    this.#onRetired = onRetired;
+    this.requests = requestRoutesOf(state, null, onRetired);
+  }
+
+  /** Whether a session of it has this token, in whatever pool. */
+  hasToken(token: string): boolean {
+    for (const { pool } of this.groups) {
+      if (pool.findByToken(pool.keyHash(token), token)?.group.provider === this) return true;
+    }
+    return false;
   }
 
   /**
@@ -45,10 +61,11 @@ export class Provider {
    * sessions of it; true when routes may have stopped being valid.
    */
   update(state: ProviderState, localExit: LocalExit | null): boolean {
-    const { state: before, serves: servedBefore } = this;
+    const { state: before, serves: servedBefore, requests } = this;
     if (state.type !== before.type) throw new Error(`provider ${state.id} changed its type, which is fixed`);
     this.state = state;
     this.serves = canServe(state, localExit);
+    this.requests = requestRoutesOf(state, requests, this.#onRetired);
     const stopped = servedBefore && !this.serves;
     const rerouted = state.type === 'gateway' && reroutes(before, state);
     for (const group of this.groups) {
@@ -56,7 +73,7 @@ export class Provider {
       else if (rerouted) group.outdate();
       group.pool.admit(group);
     }
-    return stopped || (servedBefore && rerouted);
+    return stopped || (servedBefore && (rerouted || this.requests !== requests));
   }
 }
 

@@ -13,7 +13,9 @@
 import type { AccountBinding } from '../account-binding.ts';
 import type { Clock } from '../clock.ts';
 import type { PoolState, ProviderId, Route, SelectionName, SessionId, SessionState } from '../model.ts';
+import type { SelectorFault } from '../selector.ts';
 import { compileTargetPolicy, type TargetPolicy } from '../target-policy.ts';
+import type { RandomFill } from '../token-mint.ts';
 import type { PoolAssignments } from './assignments.ts';
 import type { Move, MoveReason } from './choice.ts';
 import { Facets } from './facets.ts';
@@ -52,6 +54,8 @@ export class Pool {
   total = 0;
   /** How the last `resolve` of this pool chose; for its metrics, read in the same turn. */
   outcome: ResolveOutcome = 'none';
+  /** What of the selector no route could be made of, at the last `resolve`. */
+  fault: SelectorFault | null = null;
   /** What the last `resolve` moved, if anything. */
   moved: Move | null = null;
   /** Choices so far, where the selection looks at when sessions were used. */
@@ -73,6 +77,8 @@ export class Pool {
   readonly health: HealthView;
   /** What chance says of the next choice: drawn before, so that it can be foreseen. */
   readonly draws: [number, number];
+  /** Random octets, for tokens. */
+  readonly fill: RandomFill;
   readonly #random: () => number;
   readonly onBind: (binding: AccountBinding) => void;
   facets: Facets;
@@ -92,6 +98,7 @@ export class Pool {
     this.localExit = surroundings.localExit;
     this.clock = surroundings.clock;
     this.health = surroundings.health;
+    this.fill = surroundings.fill;
     this.#random = surroundings.random;
     this.draws = [this.#random(), this.#random()];
     this.onBind = surroundings.onBind;

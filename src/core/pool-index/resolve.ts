@@ -31,12 +31,13 @@ const PASSED_OVER = 3;
 export function resolve(pool: Pool, selector: Selector, targetHost: string, tried: Tried = UNTRIED): Route | Cause {
   pool.outcome = 'none';
   pool.moved = null;
+  pool.fault = null;
   if (!pool.state.enabled) return 'pool_disabled';
   pool.health.advance();
   if (selector.account !== null) return resolveAccount(pool, selector, selector.account, tried);
   if (selector.session !== null) return resolveKey(pool, selector, selector.session, targetHost, tried);
   const member = choose(pool, scopeOf(pool, selector), targetHost, tried);
-  return member === null ? nobody(pool) : hand(pool, member, pool.state.policy.selection);
+  return member === null ? nobody(pool) : hand(pool, member, pool.state.policy.selection, selector);
 }
 
 /** What a sticky key is remembered under: with labels or a provider asked for, it is another key. */
@@ -67,7 +68,7 @@ function choose(pool: Pool, scope: Scope, targetHost: string, tried: Tried): Mem
 function resolveKey(pool: Pool, selector: Selector, key: string, targetHost: string, tried: Tried): Route | Cause {
   const named = pool.findByToken(pool.keyHash(key), key);
   if (named !== undefined && isWanted(named, selector)) {
-    if (canServe(pool, named, tried)) return hand(pool, named, 'token');
+    if (canServe(pool, named, tried)) return hand(pool, named, 'token', selector);
     if (isStrict(pool, selector) || isTried(named, tried)) return 'session_unavailable';
   }
   return resolveSticky(pool, selector, targetHost, tried);
@@ -82,7 +83,7 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
     const chosen = firstChoice(pool, selector, key, targetHost, tried);
     if (chosen === null) return nobody(pool);
     sticky.put(hash, pool, key, chosen, selector.ttlMs);
-    return hand(pool, chosen, 'consistent');
+    return hand(pool, chosen, 'consistent', selector);
   }
   const from = sticky.sessionId(held);
   const member = pool.members.get(sticky.memberSlot(held));
@@ -90,10 +91,10 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
   const isHeld = member !== undefined && member.id === from;
   if (isHeld && canServe(pool, member, tried) && isWanted(member, selector)) {
     sticky.touch(held, selector.ttlMs);
-    if (strict || !pool.health.blocks(member, targetHost)) return hand(pool, member, 'sticky');
+    if (strict || !pool.health.blocks(member, targetHost)) return hand(pool, member, 'sticky', selector);
     // Only this target is out of its reach: the key stays.
     const detour = consistentChoice(pool, scopeOf(pool, selector), key, [member, ...membersOf(pool, tried)]);
-    return hand(pool, detour ?? member, detour === null ? 'sticky' : 'moved');
+    return hand(pool, detour ?? member, detour === null ? 'sticky' : 'moved', selector);
   }
   if (strict) return 'session_unavailable';
   const reason = pool.absence(member, from, isHeld && isTried(member, tried));
@@ -101,7 +102,7 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
   if (successor === null) return nobody(pool);
   sticky.move(held, successor, reason);
   pool.moved = { from, reason };
-  return hand(pool, successor, 'moved');
+  return hand(pool, successor, 'moved', selector);
 }
 
 /** The consistent choice, but for one whom this target is blocked to. */

@@ -3,7 +3,8 @@
  * serve. All of a pool's when it asks for nothing. Made anew for a request that asks
  * for labels or a provider, in the pool's one spare scope: it is read in the same turn.
  */
-import type { Selector } from '../selector.ts';
+import type { LabelKey } from '../model.ts';
+import type { LabelFilter, Selector } from '../selector.ts';
 import type { Group } from './group.ts';
 import { maskOf } from './label-set.ts';
 import type { Member } from './member.ts';
@@ -28,10 +29,11 @@ export type Narrowing = Pick<Selector, 'labels' | 'provider'>;
 /** Whether a request may get this member as far as it says what it wants. */
 export function isWanted(member: Member, { labels, provider }: Narrowing): boolean {
   if (provider !== null && !isProvider(member.group, provider)) return false;
-  if (labels === null) return true;
+  const filter = labels === null ? null : filterFor(member.group, labels);
+  if (filter === null) return true;
   const has = member.labels?.labels;
-  for (const [key, values] of Object.entries(labels)) {
-    const value = has?.[key as keyof typeof labels];
+  for (const [key, values] of Object.entries(filter)) {
+    const value = has?.[key as LabelKey];
     if (value === undefined || !values.includes(value)) return false;
   }
   return true;
@@ -43,13 +45,20 @@ export function scopeOf(pool: Pool, { labels, provider }: Narrowing): Scope {
   const scope = pool.spareScope;
   scope.rosters.length = 0;
   scope.turn = 0;
-  const facet = labels === null ? null : pool.facets.get(maskOf(labels), pool.members);
   for (const group of pool.serving) {
     if (provider !== null && !isProvider(group, provider)) continue;
-    if (facet === null) scope.rosters.push(group.roster);
-    else facet.collect(group, labels!, scope.rosters);
+    const filter = labels === null ? null : filterFor(group, labels);
+    if (filter === null) scope.rosters.push(group.roster);
+    else pool.facets.get(maskOf(filter), pool.members).collect(group, filter, scope.rosters);
   }
   return scope;
+}
+
+/** What of a filter the labels of the group's sessions decide: what its provider's templates take goes there. null: nothing. */
+function filterFor({ provider: { requests } }: Group, labels: LabelFilter): LabelFilter | null {
+  if (requests === null) return labels;
+  const left = Object.entries(labels).filter(([key]) => !requests.takes(key as LabelKey));
+  return left.length === 0 ? null : Object.fromEntries(left);
 }
 
 /** Whether a provider is meant by this name or id. */

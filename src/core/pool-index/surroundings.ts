@@ -1,6 +1,7 @@
 /** What the pools of a directory share: `Directory` makes one, each `Pool` holds on to its parts. */
 import type { AccountBinding } from '../account-binding.ts';
 import type { Clock } from '../clock.ts';
+import type { RandomFill } from '../token-mint.ts';
 import type { HashKey } from './hash.ts';
 import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
@@ -15,6 +16,7 @@ export interface PoolSurroundings {
   readonly health: HealthView;
   /** At least 0, below 1. */
   readonly random: () => number;
+  readonly fill: RandomFill;
   /** There is work for `Pool.step`. */
   readonly onWork: (pool: Pool) => void;
   /** An account was bound in the index: to be written down. */

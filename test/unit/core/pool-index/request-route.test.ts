@@ -70,7 +70,7 @@ describe('a route of a request', () => {
   it('is its session’s own in all but the credentials, and shares how that fares', () => {
     const provider = gateway(1, { usernameTemplate: EVERYTHING });
     const base = compileRoute(session(1), provider, null)!;
-    base.live = new SessionLive();
+    base.live = new SessionLive({ loadChanged: () => undefined });
     const route = compileRequestRoute(base, provider, seedOf(), { ...NOTHING, ttlMs: 60_000 });
     expect(route).toMatchObject({ ...base, authorization: expect.any(String) });
     expect(route).not.toMatchObject({ authorization: base.authorization });

@@ -110,7 +110,7 @@ describe('requests', () => {
     const own = baseFor(3);
     const route = routeOf(routes, { token: 'a' }, own);
     expect(route.live).toBeNull();
-    own.live = new SessionLive();
+    own.live = new SessionLive({ loadChanged: () => undefined });
     expect(routeOf(routes, { token: 'a' }, own).live).toBe(own.live);
   });
 });
