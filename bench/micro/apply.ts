@@ -10,6 +10,7 @@ import { runInNewContext } from 'node:vm';
 import type { Change } from '../../src/core/model.ts';
 import type { MicroOptions, Row } from '../lib/row.ts';
 import { printRows, quantileOf, rowOf } from '../lib/row.ts';
+import { startTurn } from '../lib/turn.ts';
 import type { Filled } from './index-setup.ts';
 import { emptyDirectory, goneOf, putOf, QUICK_SIZES, SIZES, sizeName } from './index-setup.ts';
 
@@ -107,25 +108,6 @@ async function settledBytes(collect: () => void): Promise<number> {
     bytes = heapUsed + arrayBuffers;
   }
   return bytes;
-}
-
-/** Some kernels account CPU time in ticks of this length: shorter turns are known by the wall clock only. */
-const TICK_MS = 4;
-
-/** Starts a turn; the answer ends it and gives its milliseconds: wall time, or CPU time where others ran meanwhile. */
-function startTurn(): () => number {
-  const cpu = cpuMs();
-  const start = performance.now();
-  return () => {
-    const wall = performance.now() - start;
-    return wall <= TICK_MS ? wall : Math.min(wall, Math.max(TICK_MS, cpuMs() - cpu));
-  };
-}
-
-/** CPU time of this thread, milliseconds. */
-function cpuMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1e3;
 }
 
 if (import.meta.main)
