@@ -98,7 +98,7 @@ export function admit(
     exchange.selectorFault = pool.fault;
     return route;
   }
-  exchange.place(route);
+  exchange.place(route, pool.trial);
   const cause = exchange.kind === 'connect' ? openTunnel(context, exchange) : null;
   return cause ?? refusalOfRoute(context.ownAddresses, route);
 }

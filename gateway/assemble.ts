@@ -53,8 +53,6 @@ export interface Assembled {
   readonly exit: LocalExitServer;
 }
 
-const UNHEARD: HealthFeed = { succeeded() {}, failed() {}, abandoned() {} };
-
 /** Makes what all connections share, and the embedded exit, which listens from now on. */
 export async function assemble(options: GatewayOptions, health: HealthFeed | null): Promise<Assembled> {
   const { clock, limits, log, accessLog } = options;
@@ -99,7 +97,7 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
     caps,
     load: new Load(limits, descriptors, log, clock),
     throttle: new AuthThrottle(clock),
-    health: health ?? UNHEARD,
+    health: health ?? directory.health,
     via: new Via(randomBytes(8).toString('hex')),
     resolveSeconds: new Map(),
     idPrefix: random.toString('hex', 8, 12),

@@ -35,9 +35,10 @@ export function moveOn(context: GatewayContext, exchange: Exchange, cause: Cause
   const { host } = exchange.target!;
   const route = chooseAgain(budget.pool, exchange.selector!, host, exchange.tried);
   if (route !== null) {
-    if (refusalOfRoute(context.ownAddresses, route) === null && exchange.move(route, cause)) return true;
+    const { trial } = budget.pool;
+    if (refusalOfRoute(context.ownAddresses, route) === null && exchange.move(route, trial, cause)) return true;
     // It was chosen, and is not tried after all.
-    context.health.abandoned(route, host);
+    context.health.abandoned(route, host, trial);
   }
   budget.give();
   return false;

@@ -13,6 +13,7 @@ import { CAUSES, type Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
 import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
 import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
+import { NO_TRIAL } from '../src/core/pool-index/health.ts';
 import type { ResolveOutcome } from '../src/core/pool-index/pool.ts';
 import type { Selector, SelectorFault } from '../src/core/selector.ts';
 import { nameOfFault } from '../src/core/selector-fault.ts';
@@ -95,6 +96,8 @@ export class Exchange implements Linked<Exchange> {
   cause: Cause | null = null;
   newer: Exchange | null = null;
   older: Exchange | null = null;
+  /** The number of the trial of its session that this attempt is, or NO_TRIAL. */
+  #trial = NO_TRIAL;
   #step: Step = 'begun';
   #moves: Moves | null = null;
   readonly #context: GatewayContext;
@@ -119,8 +122,9 @@ export class Exchange implements Linked<Exchange> {
   }
 
   /** It will be served by this route: from now on it is its session's. */
-  place(route: Route): void {
+  place(route: Route, trial: number): void {
     this.route = route;
+    this.#trial = trial;
     this.budget!.active++;
     this.#context.ledger.begin(this);
   }
@@ -164,11 +168,12 @@ export class Exchange implements Linked<Exchange> {
    * Its attempt failed with `cause`, and it will be served by another route, for which it took one of the retry budget.
    * false: that session has no room for its tunnel, and nothing has changed.
    */
-  move(route: Route, cause: Cause): boolean {
+  move(route: Route, trial: number, cause: Cause): boolean {
     const { caps, counters, ledger } = this.#context;
     if (this.tunnelled && caps.openTunnel(route.live!, this.policy) !== null) return false;
     if (this.tunnelled) caps.closeTunnel(this.route!.live!);
     this.#leave(route, cause);
+    this.#trial = trial;
     counters.failover(cause);
     ledger.move(this, route, cause);
     return true;
@@ -177,7 +182,7 @@ export class Exchange implements Linked<Exchange> {
   /** Its attempt came through: a tunnel is open, or the head of a response is there. */
   served(): void {
     this.#step = 'served';
-    this.#context.health.succeeded(this.route!, this.target!.host);
+    this.#context.health.succeeded(this.route!, this.target!.host, this.#trial);
     this.endRetry();
   }
 
@@ -272,11 +277,11 @@ export class Exchange implements Linked<Exchange> {
     const { host } = this.target!;
     const harms = cause === null ? null : CAUSES[cause].harms;
     if (!wasServed) {
-      if (harms === null) health.abandoned(route, host);
-      else health.failed(route, host, cause!);
+      if (harms === null) health.abandoned(route, host, this.#trial);
+      else health.failed(route, host, cause!, this.#trial);
     } else if (harms === 'token' || harms === 'session_target') {
       // Endpoint and credential did what they are for: how a tunnel through them ended later is not their doing.
-      health.failed(route, host, cause!);
+      health.failed(route, host, cause!, NO_TRIAL);
     }
   }
 

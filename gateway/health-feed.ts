@@ -9,15 +9,15 @@
 import type { Cause } from '../src/core/cause.ts';
 import type { Route } from '../src/core/model.ts';
 
-/** Called in the turn of the event loop in which it happens; must not throw. */
+/** Called in the turn of the event loop in which it happens; must not throw. `trial` is what the choice gave along. */
 export interface HealthFeed {
   /** A tunnel to the target is open, or the head of a response came. */
-  succeeded(route: Route, targetHost: string): void;
+  succeeded(route: Route, targetHost: string, trial: number): void;
   /**
    * The attempt ended with a cause that harms. Of an attempt that had succeeded: its answer ended in a way that harms
    * the token, or the session at this target; this is told in addition, and at most once.
    */
-  failed(route: Route, targetHost: string, cause: Cause): void;
+  failed(route: Route, targetHost: string, cause: Cause, trial: number): void;
   /** It ended in a way that says nothing of the session: its client is gone, it was revoked, a limit of ours. */
-  abandoned(route: Route, targetHost: string): void;
+  abandoned(route: Route, targetHost: string, trial: number): void;
 }

@@ -187,10 +187,11 @@ export class Gateway {
       })),
       overheadSeconds: counters.overheadSeconds.snapshot(),
       clientConnections: this.#arrivals.size,
-      sessions: directory.stats().flatMap(({ pool, eligible, disabled }): Sample[] => {
+      sessions: directory.stats().flatMap(({ pool, eligible, ejected, disabled }): Sample[] => {
         const { label } = counters.pool(pool);
         return [
           { labels: [label, 'eligible'], value: eligible },
+          { labels: [label, 'ejected'], value: ejected },
           { labels: [label, 'disabled'], value: disabled },
         ];
       }),

@@ -105,7 +105,7 @@ function begin(shared: GatewayContext, pool: Pool): Exchange {
   exchange.pool = shared.counters.pool(pool.state);
   exchange.selector = SELECTOR;
   exchange.budget = shared.retryBudgets.of(pool);
-  exchange.place(routeOf(pool));
+  exchange.place(routeOf(pool), pool.trial);
   exchange.beginDial();
   exchange.endDial();
   exchange.served();

@@ -61,13 +61,13 @@ function actFor(accountName: string, bindings: readonly Partial<AccountBinding>[
     return nextRequestId.call(this);
   });
   const { place } = Exchange.prototype;
-  vi.spyOn(Exchange.prototype, 'place').mockImplementation(function (this: Exchange, route) {
+  vi.spyOn(Exchange.prototype, 'place').mockImplementation(function (this: Exchange, route, trial) {
     this.accountName = accountName;
     const first = { accountName, poolId: route.poolId, sessionId: route.sessionId };
     for (const binding of bindings) {
       context!.bindings.push({ ...first, previousSessionId: null, reason: 'first_use', ...binding });
     }
-    place.call(this, route);
+    place.call(this, route, trial);
   });
 }
 

@@ -12,7 +12,17 @@ import type { Cause } from '../cause.ts';
 import type { AssignmentId, AssignmentState, Route, SessionId } from '../model.ts';
 import type { Selector } from '../selector.ts';
 import { assignmentsOf } from './assignments.ts';
-import { canServe, hand, isStrict, isTried, type MoveReason, membersOf, nobody, type Tried } from './choice.ts';
+import {
+  absenceOf,
+  canServe,
+  hand,
+  isStrict,
+  isTried,
+  type MoveReason,
+  membersOf,
+  nobody,
+  type Tried,
+} from './choice.ts';
 import { consistentChoice } from './consistent.ts';
 import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
@@ -21,18 +31,26 @@ import { isWanted, scopeOf } from './scope.ts';
 /** Of a binding that the control plane has not seen yet. */
 const UNWRITTEN = '' as AssignmentId;
 
-export function resolveAccount(pool: Pool, selector: Selector, name: string, tried: Tried): Route | Cause {
+export function resolveAccount(
+  pool: Pool,
+  selector: Selector,
+  name: string,
+  targetHost: string,
+  tried: Tried,
+): Route | Cause {
   const bound = pool.assignments?.find(name);
   if (bound === undefined) {
     const first = leastAssigned(pool, selector, name, null, tried);
     if (first === null) return nobody(pool);
     bind(pool, { id: UNWRITTEN, name, to: first, pinned: false }, null, 'first_use');
-    return hand(pool, first, 'assigned', selector);
+    return hand(pool, first, 'assigned', selector, targetHost);
   }
   const member = pool.findById(bound.sessionId);
   if (member !== undefined && isWanted(member, selector) && canServe(pool, member, tried)) {
     const next = isOverdue(pool, bound) ? leastAssigned(pool, selector, name, member, tried) : null;
-    return next === null ? hand(pool, member, 'account', selector) : move(pool, selector, bound, next, 'max_age');
+    return next === null
+      ? hand(pool, member, 'account', selector, targetHost)
+      : move(pool, selector, targetHost, bound, next, 'max_age');
   }
   const stays = bound.pinned || isStrict(pool, selector) || !pool.state.policy.rotateUnhealthy;
   if (stays) return 'session_unavailable';
@@ -41,9 +59,10 @@ export function resolveAccount(pool: Pool, selector: Selector, name: string, tri
   return move(
     pool,
     selector,
+    targetHost,
     bound,
     next,
-    pool.absence(member, bound.sessionId, member !== undefined && isTried(member, tried)),
+    absenceOf(member, bound.sessionId, member !== undefined && isTried(member, tried)),
   );
 }
 
@@ -69,10 +88,17 @@ function leastAssigned(
   return id === null ? null : (pool.findById(id) ?? null);
 }
 
-function move(pool: Pool, selector: Selector, bound: AssignmentState, to: Member, reason: MoveReason): Route | Cause {
+function move(
+  pool: Pool,
+  selector: Selector,
+  targetHost: string,
+  bound: AssignmentState,
+  to: Member,
+  reason: MoveReason,
+): Route | Cause {
   bind(pool, { id: bound.id, name: bound.accountName, to, pinned: bound.pinned }, bound.sessionId, reason);
   pool.moved = { from: bound.sessionId, reason };
-  return hand(pool, to, 'assigned', selector);
+  return hand(pool, to, 'assigned', selector, targetHost);
 }
 
 function bind(

@@ -34,12 +34,18 @@ export interface Move {
 }
 
 /** Makes a member the one that was chosen; answers the route of this request. */
-export function hand(pool: Pool, member: Member, outcome: ResolveOutcome, selector: Selector): Route | Cause {
+export function hand(
+  pool: Pool,
+  member: Member,
+  outcome: ResolveOutcome,
+  selector: Selector,
+  targetHost: string,
+): Route | Cause {
   const route = routeFor(pool, member, outcome, selector);
   if (typeof route === 'string') return route;
   pool.outcome = outcome;
   noteUse(member);
-  pool.health.chosen(member);
+  pool.trial = pool.judge.chosen(member, targetHost);
   return route;
 }
 
@@ -101,4 +107,13 @@ export function isTried({ id }: Member, tried: Tried): boolean {
 /** The members behind what was tried. */
 export function membersOf(pool: Pool, tried: Tried): Member[] {
   return tried.map(({ sessionId }) => pool.findById(sessionId)).filter((member) => member !== undefined);
+}
+
+/** Why a member that a key or an account was on cannot serve it. `member` is what now stands in its slot; `tried`: for this request. */
+export function absenceOf(member: Member | undefined, id: SessionId, tried: boolean): MoveReason {
+  if (member === undefined || member.id !== id || member.group.gone) return 'removed';
+  if (!member.eligible) return 'disabled';
+  if (!member.group.provider.serves) return 'provider_disabled';
+  if (!member.serving || member.group.suspended) return 'ejected';
+  return tried ? 'failed' : 'unwanted';
 }

@@ -30,17 +30,20 @@ import type { RandomFill } from '../token-mint.ts';
 import { assignmentsOf } from './assignments.ts';
 import type { MoveReason } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
+import { ejectedIn } from './foresee.ts';
 import type { Group } from './group.ts';
 import { Provider } from './group.ts';
 import type { HashKey } from './hash.ts';
 import { PUBLIC_KEY } from './hash.ts';
+import { Health } from './health.ts';
+import { HealthReports, INDEX_HOST } from './health-host.ts';
 import type { Member } from './member.ts';
 import { Pool } from './pool.ts';
 import { baseOf } from './request-route.ts';
 import type { LocalExit } from './route.ts';
 import type { OnRequestRouteRetired } from './route-shelf.ts';
 import { MAX_STICKY_KEYS, StickyTable } from './sticky-table.ts';
-import type { HealthView, PoolSurroundings } from './surroundings.ts';
+import type { PoolSurroundings } from './surroundings.ts';
 
 /** A pool or a provider that stopped (or changed) as a whole. */
 export type RetiredScope = { readonly poolId: PoolId } | { readonly providerId: ProviderId };
@@ -49,6 +52,8 @@ export type RetiredScope = { readonly poolId: PoolId } | { readonly providerId: 
 export interface PoolStats {
   readonly pool: PoolState;
   readonly eligible: number;
+  /** Left out for their health, or their provider's. */
+  readonly ejected: number;
   readonly disabled: number;
 }
 
@@ -89,8 +94,6 @@ function noRandomness(): never {
   throw new Error('this directory was given no random octets');
 }
 
-const EVERYBODY_WELL: HealthView = { advance: () => undefined, chosen: () => undefined, blocks: () => false };
-
 export class Directory {
   /**
    * Called in the same turn when one session's route stops being valid: its
@@ -111,6 +114,10 @@ export class Directory {
   /** Called in the same turn when an account was bound in the index: to be written down. */
   onBind: (binding: AccountBinding) => void = () => {};
 
+  /** To be told how attempts end. */
+  readonly health: HealthReports;
+
+  readonly #judge: Health;
   readonly #keys = new Map<string, ApiKeyState>();
   readonly #keysById = new Map<ApiKeyId, ApiKeyState>();
   readonly #pools = new Map<PoolId, Pool>();
@@ -128,12 +135,15 @@ export class Directory {
     this.#clock = options.clock;
     this.#localExit = options.localExit;
     this.#sticky = new StickyTable(options.clock, options.maxStickyKeys ?? MAX_STICKY_KEYS);
+    const judge = new Health(options.clock, INDEX_HOST);
+    this.#judge = judge;
+    this.health = new HealthReports(judge);
     this.#surroundings = {
       hashKey: options.hashKey ?? PUBLIC_KEY,
       localExit: options.localExit,
       sticky: this.#sticky,
       clock: options.clock,
-      health: EVERYBODY_WELL,
+      judge,
       random: options.random ?? Math.random,
       fill: options.fill ?? noRandomness,
       onWork: (pool) => {
@@ -241,11 +251,17 @@ export class Directory {
 
   /** Every pool with its counts, for the metrics. */
   stats(): PoolStats[] {
-    return [...this.#pools.values()].map((pool) => ({
-      pool: pool.state,
-      eligible: pool.state.enabled ? pool.size : 0,
-      disabled: pool.total - (pool.state.enabled ? pool.size : 0),
-    }));
+    this.advance();
+    return [...this.#pools.values()].map((pool) => {
+      const eligible = pool.state.enabled ? pool.size : 0;
+      const ejected = pool.state.enabled ? ejectedIn(pool) : 0;
+      return { pool: pool.state, eligible, ejected, disabled: pool.total - eligible - ejected };
+    });
+  }
+
+  /** Lets sessions come back whose time is over: choices do, so it is for whoever looks at a pool without traffic. */
+  advance(): void {
+    this.#judge.advance(this.#clock.monotonicMs());
   }
 
   /** Sticky keys moved away from a session that could not serve, by reason, since the start. */
@@ -326,7 +342,9 @@ export class Directory {
       );
       return;
     }
-    if (known.update(state, this.#localExit)) this.onScopeRetired({ providerId: state.id });
+    if (!known.update(state, this.#localExit)) return;
+    this.#judge.renewed(known);
+    this.onScopeRetired({ providerId: state.id });
   }
 
   #dropProvider(providerId: ProviderId): void {
@@ -334,6 +352,7 @@ export class Directory {
     if (provider === undefined) return;
     this.#providers.delete(providerId);
     provider.requests?.retireAll();
+    this.#judge.renewed(provider);
     for (const group of [...provider.groups]) {
       group.pool.drop(group);
       this.#dropped.push(group);

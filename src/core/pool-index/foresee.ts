@@ -43,7 +43,7 @@ export type ExclusionReason =
 /** The next choice for a request like this, at its first attempt; or the cause for which there is none. */
 export function foresee(pool: Pool, selector: Selector, targetHost: string): Foreseen | Cause {
   if (!pool.state.enabled) return 'pool_disabled';
-  pool.health.advance();
+  pool.judge.advance(pool.clock.monotonicMs());
   if (selector.account !== null) return byAccount(pool, selector, selector.account);
   if (selector.session !== null) return byKey(pool, selector, selector.session, targetHost);
   const scope = scopeOf(pool, selector);
@@ -51,7 +51,7 @@ export function foresee(pool: Pool, selector: Selector, targetHost: string): For
   const { selection } = pool.state.policy;
   const first = next(pool, scope);
   const second = runnerUp(pool, scope);
-  const detour = second !== null && pool.health.blocks(first, targetHost) ? second : null;
+  const detour = second !== null && pool.judge.blocks(first, targetHost) ? second : null;
   return { member: detour ?? first, outcome: selection, runnerUp: detour === null ? second : first };
 }
 
@@ -100,7 +100,7 @@ function choiceByKey(pool: Pool, selector: Selector, targetHost: string, without
   const from = pool.members.get(sticky.memberSlot(held));
   const member = from?.id === sticky.sessionId(held) ? from : undefined;
   if (member !== undefined && pool.serves(member) && isWanted(member, selector) && member !== without) {
-    if (isStrict(pool, selector) || !pool.health.blocks(member, targetHost)) return { member, outcome: 'sticky' };
+    if (isStrict(pool, selector) || !pool.judge.blocks(member, targetHost)) return { member, outcome: 'sticky' };
     const detour = consistentChoice(pool, scopeOf(pool, selector), key, [member, ...aside]);
     return detour === null ? { member, outcome: 'sticky' } : { member: detour, outcome: 'moved' };
   }
@@ -111,7 +111,7 @@ function choiceByKey(pool: Pool, selector: Selector, targetHost: string, without
 
 function consistent(pool: Pool, selector: Selector, key: string, targetHost: string, aside: Member[]): Member | null {
   const first = consistentChoice(pool, scopeOf(pool, selector), key, aside);
-  if (first === null || !pool.health.blocks(first, targetHost)) return first;
+  if (first === null || !pool.judge.blocks(first, targetHost)) return first;
   return consistentChoice(pool, scopeOf(pool, selector), key, [...aside, first]) ?? first;
 }
 
@@ -140,4 +140,13 @@ export function censusOf(pool: Pool, selector: Selector): PoolCensus {
   const eligibleCount = pool.state.enabled ? Math.min(canServe, scopeOf(pool, selector).size) : 0;
   exclude('not_asked_for', canServe - eligibleCount);
   return { eligibleCount, exclusions: [...counts].map(([reason, count]) => ({ reason, count })) };
+}
+
+/** Sessions of a pool that could serve but for their health, or their provider's. */
+export function ejectedIn(pool: Pool): number {
+  let count = 0;
+  for (const { provider, roster, bench, suspended } of pool.groups()) {
+    if (provider.serves) count += bench.length + (suspended ? roster.size : 0);
+  }
+  return count;
 }

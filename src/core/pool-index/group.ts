@@ -16,6 +16,7 @@ import { BENCHED, type Member, NOWHERE, OFF, SERVING, type Standing } from './me
 import { PagedList } from './paged-list.ts';
 import type { PointTable } from './point-table.ts';
 import type { Pool } from './pool.ts';
+import type { GroupHealth } from './pool-health.ts';
 import type { RequestRoutes } from './request-routes.ts';
 import { requestRoutesOf } from './request-routes.ts';
 import { type Positions, Roster } from './roster.ts';
@@ -23,6 +24,7 @@ import type { LocalExit } from './route.ts';
 import { compileProviderRoute, sameRoute } from './route.ts';
 import type { OnRequestRouteRetired } from './route-shelf.ts';
 import { SessionLive } from './session-live.ts';
+import type { ProviderHealth } from './suspensions.ts';
 
 /** The index in a group's own lists is the member's. */
 const OWN_POSITIONS: Positions = {
@@ -39,6 +41,8 @@ export class Provider {
   /** What requests need of it beyond its sessions' own routes; null: nothing. */
   requests: RequestRoutes | null;
   readonly groups = new Set<Group>();
+  /** Written by `Health` alone. */
+  health: ProviderHealth | null = null;
   readonly #onRetired: OnRequestRouteRetired;
 
   constructor(state: ProviderState, localExit: LocalExit | null, onRetired: OnRequestRouteRetired) {
@@ -89,6 +93,8 @@ export class Group {
   serving = false;
   /** Left out as a whole, for its provider's health. */
   suspended = false;
+  /** Written by `Health` alone. */
+  health: GroupHealth | null = null;
   /** Its provider was deleted: its members are no longer found, and are cleared in slices. */
   gone = false;
   #stamp = 0;

@@ -4,8 +4,10 @@
  * session live in its route alone. Written by `Pool` and `Group`, read by all.
  */
 import type { PoolId, Route, SessionId } from '../model.ts';
+import type { Condition } from './condition.ts';
 import type { Group } from './group.ts';
 import type { LabelSet } from './label-set.ts';
+import type { Patient } from './patient.ts';
 import type { RouteSeed } from './route.ts';
 import type { LoadWatcher, SessionLive } from './session-live.ts';
 import { noteLoad } from './usage.ts';
@@ -20,7 +22,7 @@ export const SERVING = 2;
 export const BENCHED = 3;
 export type Standing = typeof NOWHERE | typeof OFF | typeof SERVING | typeof BENCHED;
 
-export class Member implements RouteSeed, LoadWatcher {
+export class Member implements RouteSeed, LoadWatcher, Patient {
   readonly id: SessionId;
   /** Its point on the ring, and its hash in the table of ids: the same for every start. */
   readonly point: number;
@@ -37,6 +39,8 @@ export class Member implements RouteSeed, LoadWatcher {
   route: Route | null = null;
   /** The group's stamp for which `route` was compiled. */
   stamp = -1;
+  /** Written by `Health` alone. */
+  condition: Condition | null = null;
   /** How it fares; null until its route is first handed out. */
   live: SessionLive | null = null;
 

@@ -17,21 +17,23 @@ import type { SelectorFault } from '../selector.ts';
 import { compileTargetPolicy, type TargetPolicy } from '../target-policy.ts';
 import type { RandomFill } from '../token-mint.ts';
 import type { PoolAssignments } from './assignments.ts';
-import type { Move, MoveReason } from './choice.ts';
+import type { Move } from './choice.ts';
 import { Facets } from './facets.ts';
 import type { Provider } from './group.ts';
 import { Group } from './group.ts';
 import type { HashKey } from './hash.ts';
 import { hashText, mix, PUBLIC_KEY } from './hash.ts';
+import { type Health, NO_TRIAL } from './health.ts';
 import { LabelSets } from './label-set.ts';
-import { BENCHED, Member, OFF, SERVING, type Standing } from './member.ts';
+import { BENCHED, Member, NOWHERE, OFF, SERVING, type Standing } from './member.ts';
 import { PointTable } from './point-table.ts';
+import type { PoolHealth } from './pool-health.ts';
 import type { LocalExit } from './route.ts';
 import { compileRoute, sameRoute } from './route.ts';
 import { Scope } from './scope.ts';
 import { Slots } from './slots.ts';
 import type { StickyTable } from './sticky-table.ts';
-import type { HealthView, PoolSurroundings } from './surroundings.ts';
+import type { PoolSurroundings } from './surroundings.ts';
 
 /** How the last `resolve` of a pool chose. */
 export type ResolveOutcome =
@@ -54,6 +56,10 @@ export class Pool {
   total = 0;
   /** How the last `resolve` of this pool chose; for its metrics, read in the same turn. */
   outcome: ResolveOutcome = 'none';
+  /** The number of the trial that the last `resolve` began, or NO_TRIAL: it goes with the request. */
+  trial = NO_TRIAL;
+  /** Written by `Health` alone. */
+  health: PoolHealth | null = null;
   /** What of the selector no route could be made of, at the last `resolve`. */
   fault: SelectorFault | null = null;
   /** What the last `resolve` moved, if anything. */
@@ -74,7 +80,7 @@ export class Pool {
   /** Makes each pool's consistent choices independent of the others'. */
   readonly ringSalt: number;
   readonly clock: Clock;
-  readonly health: HealthView;
+  readonly judge: Health;
   /** What chance says of the next choice: drawn before, so that it can be foreseen. */
   readonly draws: [number, number];
   /** Random octets, for tokens. */
@@ -97,7 +103,7 @@ export class Pool {
     this.sticky = surroundings.sticky;
     this.localExit = surroundings.localExit;
     this.clock = surroundings.clock;
-    this.health = surroundings.health;
+    this.judge = surroundings.judge;
     this.fill = surroundings.fill;
     this.#random = surroundings.random;
     this.draws = [this.#random(), this.#random()];
@@ -113,6 +119,7 @@ export class Pool {
     if (this.state.enabled && !state.enabled) for (const group of this.#groups.values()) group.expire();
     this.state = state;
     this.targets = compileTargetPolicy(state.policy);
+    this.judge.resized(this);
   }
 
   /** Goes on with what is being built; true while more is left. Call it from a coarse tick. */
@@ -183,15 +190,6 @@ export class Pool {
     return this.#find(id, hashText(id, PUBLIC_KEY));
   }
 
-  /** Why a member that a key was on cannot serve it. `member` is what now stands in its slot; `tried`: for this request. */
-  absence(member: Member | undefined, id: SessionId, tried: boolean): MoveReason {
-    if (member === undefined || member.id !== id || member.group.gone) return 'removed';
-    if (!member.eligible) return 'disabled';
-    if (!member.group.provider.serves) return 'provider_disabled';
-    if (member.standing === BENCHED || member.group.suspended) return 'ejected';
-    return tried ? 'failed' : 'unwanted';
-  }
-
   /** Adds or changes a session; answers the route that this retired, if any. */
   put(session: SessionState, provider: Provider): Route | null {
     const point = hashText(session.id, PUBLIC_KEY);
@@ -210,6 +208,7 @@ export class Pool {
     this.#stand(member, null);
     this.#forget(member);
     this.total--;
+    this.judge.forget(member);
     if (group.total === 0) {
       this.#groups.delete(group.provider.state.id);
       group.provider.groups.delete(group);
@@ -219,7 +218,7 @@ export class Pool {
 
   /** Leaves a member out for its health, or lets it serve again; one that is not eligible stays as it is. */
   bench(member: Member, benched: boolean): void {
-    if (member.eligible) this.#stand(member, benched ? BENCHED : SERVING);
+    if (member.eligible && !member.group.gone) this.#stand(member, benched ? BENCHED : SERVING);
   }
 
   /** Brings `serving`, `scope` and `size` in line with what a group has become. */
@@ -250,6 +249,7 @@ export class Pool {
     this.facets.drop(group);
     this.#groups.delete(group.provider.state.id);
     group.provider.groups.delete(group);
+    this.judge.resized(this);
   }
 
   /** Takes up to `limit` members of a dropped group out of the tables; answers how many. */
@@ -259,7 +259,9 @@ export class Pool {
     for (; done < limit; done++) {
       const member = group.roster.list.pop() ?? group.bench.pop() ?? group.others.pop();
       if (member === undefined) break;
+      member.standing = NOWHERE;
       this.#forget(member);
+      this.judge.forget(member);
     }
     return done;
   }
@@ -283,6 +285,7 @@ export class Pool {
     this.#ids = new PointTable();
     this.#tokens = new PointTable();
     this.assignments = null;
+    this.judge.closed(this);
     this.#destroyed = true;
   }
 
@@ -311,11 +314,12 @@ export class Pool {
     this.total++;
     group.assign(member, this.#compile(session, group));
     this.#stand(member, this.#standingOf(member, session.enabled));
+    this.judge.joined(member);
   }
 
   /** A route stays only if it could be in use before and after, and leads to the same. */
   #change(member: Member, session: SessionState): Route | null {
-    const { group, route: before, eligible: wasEligible, standing } = member;
+    const { group, route: before, eligible: wasEligible } = member;
     const fresh = this.#compile(session, group);
     const moved = session.localAddress !== member.localAddress;
     const same = before !== null && fresh !== null && !moved && sameRoute(before, fresh);
@@ -327,11 +331,11 @@ export class Pool {
     member.localAddress = session.localAddress;
     const kept = same && wasEligible && session.enabled && !group.hasRetired(member);
     group.assign(member, kept ? before : fresh);
-    const eligible = this.#standingOf(member, session.enabled) === SERVING;
-    this.#relabel(member, session);
-    if (eligible !== wasEligible) this.#stand(member, eligible ? SERVING : OFF);
     // What it failed with was another endpoint or credential.
-    else if (standing === BENCHED && !kept) this.#stand(member, SERVING);
+    if (!same) this.judge.forget(member);
+    this.#relabel(member, session);
+    const standing = this.#standingOf(member, session.enabled);
+    if (standing !== member.standing) this.#stand(member, standing);
     return kept || !wasEligible ? null : before;
   }
 
@@ -341,10 +345,12 @@ export class Pool {
     return compileRoute({ ...session, poolId: this.state.id }, state, this.localExit);
   }
 
-  /** Where a member belongs, its health aside. */
-  #standingOf({ group, route }: Member, enabled: boolean): typeof SERVING | typeof OFF {
+  /** Where a member belongs. */
+  #standingOf(member: Member, enabled: boolean): Standing {
+    const { group, route } = member;
     // Only a STATIC session lacks an endpoint for itself; a provider that lacks one does not serve as a whole.
-    return enabled && (route !== null || group.provider.state.type !== 'static') ? SERVING : OFF;
+    if (!enabled || (route === null && group.provider.state.type === 'static')) return OFF;
+    return this.judge.isOut(member) ? BENCHED : SERVING;
   }
 
   /** Takes a member out of where it stands, and puts it where it belongs from now on; null: nowhere. */

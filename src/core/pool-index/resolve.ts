@@ -15,8 +15,9 @@ import type { Cause } from '../cause.ts';
 import type { Route } from '../model.ts';
 import type { LabelFilter, Selector } from '../selector.ts';
 import { resolveAccount } from './accounts.ts';
-import { canServe, hand, isStrict, isTried, membersOf, nobody, type Tried } from './choice.ts';
+import { absenceOf, canServe, hand, isStrict, isTried, membersOf, nobody, type Tried } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
+import { NO_TRIAL } from './health.ts';
 import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
 import { isWanted, type Narrowing, type Scope, scopeOf } from './scope.ts';
@@ -32,12 +33,13 @@ export function resolve(pool: Pool, selector: Selector, targetHost: string, trie
   pool.outcome = 'none';
   pool.moved = null;
   pool.fault = null;
+  pool.trial = NO_TRIAL;
   if (!pool.state.enabled) return 'pool_disabled';
-  pool.health.advance();
-  if (selector.account !== null) return resolveAccount(pool, selector, selector.account, tried);
+  pool.judge.advance(pool.clock.monotonicMs());
+  if (selector.account !== null) return resolveAccount(pool, selector, selector.account, targetHost, tried);
   if (selector.session !== null) return resolveKey(pool, selector, selector.session, targetHost, tried);
   const member = choose(pool, scopeOf(pool, selector), targetHost, tried);
-  return member === null ? nobody(pool) : hand(pool, member, pool.state.policy.selection, selector);
+  return member === null ? nobody(pool) : hand(pool, member, pool.state.policy.selection, selector, targetHost);
 }
 
 /** What a sticky key is remembered under: with labels or a provider asked for, it is another key. */
@@ -55,7 +57,7 @@ function choose(pool: Pool, scope: Scope, targetHost: string, tried: Tried): Mem
     const member = next(pool, scope);
     pass(pool, scope);
     if (!isTried(member, tried)) {
-      if (!pool.health.blocks(member, targetHost)) return member;
+      if (!pool.judge.blocks(member, targetHost)) return member;
       blocked ??= member;
     }
     // Where use is ordered, the next one comes only once this one was used.
@@ -68,7 +70,7 @@ function choose(pool: Pool, scope: Scope, targetHost: string, tried: Tried): Mem
 function resolveKey(pool: Pool, selector: Selector, key: string, targetHost: string, tried: Tried): Route | Cause {
   const named = pool.findByToken(pool.keyHash(key), key);
   if (named !== undefined && isWanted(named, selector)) {
-    if (canServe(pool, named, tried)) return hand(pool, named, 'token', selector);
+    if (canServe(pool, named, tried)) return hand(pool, named, 'token', selector, targetHost);
     if (isStrict(pool, selector) || isTried(named, tried)) return 'session_unavailable';
   }
   return resolveSticky(pool, selector, targetHost, tried);
@@ -83,7 +85,7 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
     const chosen = firstChoice(pool, selector, key, targetHost, tried);
     if (chosen === null) return nobody(pool);
     sticky.put(hash, pool, key, chosen, selector.ttlMs);
-    return hand(pool, chosen, 'consistent', selector);
+    return hand(pool, chosen, 'consistent', selector, targetHost);
   }
   const from = sticky.sessionId(held);
   const member = pool.members.get(sticky.memberSlot(held));
@@ -91,18 +93,18 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
   const isHeld = member !== undefined && member.id === from;
   if (isHeld && canServe(pool, member, tried) && isWanted(member, selector)) {
     sticky.touch(held, selector.ttlMs);
-    if (strict || !pool.health.blocks(member, targetHost)) return hand(pool, member, 'sticky', selector);
+    if (strict || !pool.judge.blocks(member, targetHost)) return hand(pool, member, 'sticky', selector, targetHost);
     // Only this target is out of its reach: the key stays.
     const detour = consistentChoice(pool, scopeOf(pool, selector), key, [member, ...membersOf(pool, tried)]);
-    return hand(pool, detour ?? member, detour === null ? 'sticky' : 'moved', selector);
+    return hand(pool, detour ?? member, detour === null ? 'sticky' : 'moved', selector, targetHost);
   }
   if (strict) return 'session_unavailable';
-  const reason = pool.absence(member, from, isHeld && isTried(member, tried));
+  const reason = absenceOf(member, from, isHeld && isTried(member, tried));
   const successor = successorOf(pool, selector, isHeld ? member : undefined, key, membersOf(pool, tried));
   if (successor === null) return nobody(pool);
   sticky.move(held, successor, reason);
   pool.moved = { from, reason };
-  return hand(pool, successor, 'moved', selector);
+  return hand(pool, successor, 'moved', selector, targetHost);
 }
 
 /** The consistent choice, but for one whom this target is blocked to. */
@@ -110,7 +112,7 @@ function firstChoice(pool: Pool, asked: Narrowing, key: string, targetHost: stri
   const aside = tried.length === 0 ? [] : membersOf(pool, tried);
   const scope = scopeOf(pool, asked);
   const chosen = consistentChoice(pool, scope, key, aside);
-  if (chosen === null || !pool.health.blocks(chosen, targetHost)) return chosen;
+  if (chosen === null || !pool.judge.blocks(chosen, targetHost)) return chosen;
   return consistentChoice(pool, scope, key, [...aside, chosen]) ?? chosen;
 }
 

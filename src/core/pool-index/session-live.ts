@@ -8,7 +8,6 @@
 import type { Cause } from '../cause.ts';
 import type { SessionId } from '../model.ts';
 import type { SessionLiveState } from '../observed.ts';
-import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
 
 /** Share of the newest dial in the smoothed time: about the last ten count. */
@@ -33,22 +32,23 @@ export class SessionLive {
   bytesIn = 0;
   /** Exponentially weighted average of dial times, ms; −1 before the first. */
   #latencyMs = -1;
-  readonly #watcher: LoadWatcher;
+  /** Its member. */
+  readonly watcher: LoadWatcher;
 
   constructor(watcher: LoadWatcher) {
-    this.#watcher = watcher;
+    this.watcher = watcher;
   }
 
   /** A request or tunnel of it began. */
   began(): void {
     this.inflight++;
-    this.#watcher.loadChanged();
+    this.watcher.loadChanged();
   }
 
   /** One of those ended. */
   ended(): void {
     this.inflight--;
-    this.#watcher.loadChanged();
+    this.watcher.loadChanged();
   }
 
   get latencyMs(): number | null {
@@ -66,19 +66,15 @@ export function liveStateOf(pool: Pool, sessionId: SessionId): SessionLiveState 
   const member = pool.findById(sessionId);
   if (member === undefined) return null;
   const { live } = member;
+  const { health, untilMs } = pool.judge.stateOf(member);
   return {
     sessionId: member.id,
-    health: healthOf(pool, member),
+    health: pool.holds(member) ? health : 'disabled',
     inflight: live?.inflight ?? 0,
     lastCause: live?.lastCause ?? null,
-    ejectedUntilMs: null,
+    ejectedUntilMs: untilMs === null ? null : pool.clock.nowMs() + untilMs - pool.clock.monotonicMs(),
     latencyMs: live?.latencyMs ?? null,
     bytesOut: live?.bytesOut ?? 0,
     bytesIn: live?.bytesIn ?? 0,
   };
-}
-
-function healthOf(pool: Pool, member: Member): SessionLiveState['health'] {
-  if (!pool.holds(member)) return 'disabled';
-  return pool.serves(member) ? 'healthy' : 'ejected';
 }

@@ -3,7 +3,7 @@ import type { AccountBinding } from '../account-binding.ts';
 import type { Clock } from '../clock.ts';
 import type { RandomFill } from '../token-mint.ts';
 import type { HashKey } from './hash.ts';
-import type { Member } from './member.ts';
+import type { Health } from './health.ts';
 import type { Pool } from './pool.ts';
 import type { LocalExit } from './route.ts';
 import type { StickyTable } from './sticky-table.ts';
@@ -13,7 +13,7 @@ export interface PoolSurroundings {
   readonly localExit: LocalExit | null;
   readonly sticky: StickyTable;
   readonly clock: Clock;
-  readonly health: HealthView;
+  readonly judge: Health;
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly fill: RandomFill;
@@ -21,14 +21,4 @@ export interface PoolSurroundings {
   readonly onWork: (pool: Pool) => void;
   /** An account was bound in the index: to be written down. */
   readonly onBind: (binding: AccountBinding) => void;
-}
-
-/** What choosing asks of the health of sessions. */
-export interface HealthView {
-  /** Lets whoever has served its time come back; one comparison when nobody has. */
-  advance(): void;
-  /** A member was chosen; if it is half-open, this is its trial. */
-  chosen(member: Member): void;
-  /** Whether it fails for this target alone. */
-  blocks(member: Member, targetHost: string): boolean;
 }

@@ -1,0 +1,65 @@
+/**
+ * What the index does for health: takes sessions and groups out of rosters, and puts them
+ * back. And how the gateway tells health of attempts, by their routes: of a session
+ * that is gone meanwhile, or has another endpoint or credential, nothing is heard.
+ */
+import type { Cause } from '../cause.ts';
+import type { Route } from '../model.ts';
+import type { Group } from './group.ts';
+import type { Health } from './health.ts';
+import { Member } from './member.ts';
+import type { HealthHost } from './patient.ts';
+import { baseOf } from './request-route.ts';
+
+export const INDEX_HOST: HealthHost = {
+  takeOut(member: Member): void {
+    member.group.pool.bench(member, true);
+  },
+  putBack(member: Member): void {
+    member.group.pool.bench(member, false);
+  },
+  suspend(group: Group): void {
+    group.suspended = true;
+    group.pool.admit(group);
+  },
+  resume(group: Group): void {
+    group.suspended = false;
+    group.pool.admit(group);
+  },
+  endpointOf(member: Member) {
+    return member.route ?? member.group.provider.state.endpoint;
+  },
+};
+
+/** The ends of attempts, as the gateway knows them. */
+export class HealthReports {
+  readonly #health: Health;
+
+  constructor(health: Health) {
+    this.#health = health;
+  }
+
+  /** A tunnel to the target is open, or the head of a response came. */
+  succeeded(route: Route, targetHost: string, trial: number): void {
+    const member = memberOf(route);
+    if (member !== null) this.#health.succeeded(member, targetHost, trial);
+  }
+
+  /** The attempt ended with a cause that harms; or its answer did, after it had succeeded. */
+  failed(route: Route, targetHost: string, cause: Cause, trial: number): void {
+    const member = memberOf(route);
+    if (member !== null) this.#health.failed(member, targetHost, cause, trial);
+  }
+
+  /** It ended in a way that says nothing of the session. */
+  abandoned(route: Route, targetHost: string, trial: number): void {
+    const member = memberOf(route);
+    if (member !== null) this.#health.abandoned(member, targetHost, trial);
+  }
+}
+
+function memberOf(route: Route): Member | null {
+  const member = route.live?.watcher;
+  if (!(member instanceof Member) || member.group.gone) return null;
+  return member.route === baseOf(route) ? member : null;
+}
