@@ -34,6 +34,8 @@ export interface GatewayOptions {
   /** Who clients are that send no credentials, by their address. */
   readonly clientRanges: readonly ClientRange[];
   readonly limits: GatewayLimits;
+  /** How long tunnels of pools with `onRevoke: DRAIN` may go on once they are revoked. */
+  readonly revokeGraceMs: number;
   readonly accessLog: boolean;
   /** Addresses with or without port; null: the system's. */
   readonly dnsServers: readonly string[] | null;
@@ -83,6 +85,7 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
     log,
     accessLog,
     limits,
+    revokeGraceMs: options.revokeGraceMs,
     directory,
     credentials: new Credentials(directory, clock),
     bindings: new BindingQueue(options.recordBindings, deadlines, log),

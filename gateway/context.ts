@@ -6,7 +6,7 @@ import type { Clock } from '../src/core/clock.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Logger } from '../src/core/log.ts';
 import type { Histogram } from '../src/core/metrics.ts';
-import type { Route } from '../src/core/model.ts';
+import type { OnRevokeName, Route } from '../src/core/model.ts';
 import type { Directory } from '../src/core/pool-index/directory.ts';
 import { baseOf } from '../src/core/pool-index/request-route.ts';
 import type { AddressGuard } from './address-guard.ts';
@@ -16,7 +16,7 @@ import type { Caps } from './caps.ts';
 import type { Counters } from './counters.ts';
 import { CredentialEcho } from './credential-echo.ts';
 import type { Credentials } from './credentials.ts';
-import type { Deadlines } from './deadlines.ts';
+import { Deadline, type Deadlines } from './deadlines.ts';
 import type { HealthFeed } from './health-feed.ts';
 import type { Ledger } from './ledger.ts';
 import { type Load, NORMAL } from './load.ts';
@@ -31,6 +31,10 @@ import type { Via } from './via.ts';
 export interface Cuttable {
   /** Hash of the API key it was opened with. */
   readonly keyHash: string;
+  /** Whether it is open; until then whatever it goes by must be valid. */
+  readonly open: boolean;
+  /** What its pool wants to become of it when its session or key is revoked. */
+  readonly onRevoke: OnRevokeName;
   /** Ends it now, visibly. */
   cut(cause: 'revoked' | 'draining'): void;
 }
@@ -40,6 +44,8 @@ export class GatewayContext {
   readonly log: Logger;
   readonly accessLog: boolean;
   readonly limits: GatewayLimits;
+  /** How long tunnels of pools with `onRevoke: DRAIN` may go on. */
+  readonly revokeGraceMs: number;
   readonly directory: Directory;
   readonly credentials: Credentials;
   readonly bindings: BindingQueue;
@@ -69,6 +75,8 @@ export class GatewayContext {
   readonly #tunnels = new Map<Route, Set<Cuttable>>();
   /** Those of the routes with tunnels that were made for requests. */
   readonly #requestRoutes = new Set<Route>();
+  /** Tunnels that were revoked and have their grace. */
+  readonly #leaving = new Map<Cuttable, Deadline>();
   readonly #idPrefix: string;
   #lastId = 0;
 
@@ -77,6 +85,7 @@ export class GatewayContext {
     log: Logger;
     accessLog: boolean;
     limits: GatewayLimits;
+    revokeGraceMs: number;
     directory: Directory;
     credentials: Credentials;
     bindings: BindingQueue;
@@ -101,6 +110,7 @@ export class GatewayContext {
     this.log = parts.log;
     this.accessLog = parts.accessLog;
     this.limits = parts.limits;
+    this.revokeGraceMs = parts.revokeGraceMs;
     this.directory = parts.directory;
     this.credentials = parts.credentials;
     this.bindings = parts.bindings;
@@ -141,6 +151,8 @@ export class GatewayContext {
   }
 
   removeTunnel(route: Route, tunnel: Cuttable): void {
+    this.#leaving.get(tunnel)?.release();
+    this.#leaving.delete(tunnel);
     const tunnels = this.#tunnels.get(route);
     if (!tunnels?.delete(tunnel) || tunnels.size > 0) return;
     this.#tunnels.delete(route);
@@ -156,7 +168,16 @@ export class GatewayContext {
   }
 
   #cutTunnelsOf(route: Route): void {
-    for (const tunnel of [...(this.#tunnels.get(route) ?? [])]) tunnel.cut('revoked');
+    for (const tunnel of [...(this.#tunnels.get(route) ?? [])]) this.#revoke(tunnel);
+  }
+
+  /** Ends a tunnel as its pool wants it: at once, after a grace, or not at all. One that is not open yet never will be. */
+  #revoke(tunnel: Cuttable): void {
+    if (!tunnel.open || tunnel.onRevoke === 'cut') return tunnel.cut('revoked');
+    if (tunnel.onRevoke === 'keep' || this.#leaving.has(tunnel)) return;
+    const grace = new Deadline(this.deadlines, () => tunnel.cut('revoked'));
+    this.#leaving.set(tunnel, grace);
+    grace.arm(this.revokeGraceMs);
   }
 
   /** A pool or provider stopped or changed as a whole: whatever is no longer current goes, as in `retire`. */
@@ -169,7 +190,7 @@ export class GatewayContext {
 
   /** A key was revoked: what was opened with it ends, in this turn (A10). */
   revokeKey(hash: string): void {
-    for (const tunnel of [...this.tunnels()]) if (tunnel.keyHash === hash) tunnel.cut('revoked');
+    for (const tunnel of [...this.tunnels()]) if (tunnel.keyHash === hash) this.#revoke(tunnel);
   }
 
   /** Every live tunnel, for the end of a drain. */

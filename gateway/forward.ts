@@ -283,7 +283,9 @@ export class Forward implements UpstreamOwner {
   }
 
   #onReply(reply: ReplyHead, rest: Buffer | null, connection: UpstreamConnection): void {
-    if (reply.status === 407) return this.#fail('upstream_auth_failed');
+    // Through a tunnel it is the target that asks: the session's credentials have nothing to do with it.
+    if (reply.status === 407)
+      return this.#fail(connection.tunnelTo === null ? 'upstream_auth_failed' : 'upstream_denied_target');
     this.#exchange.served();
     this.#upgrade?.release();
     this.#upgrade = null;

@@ -9,6 +9,7 @@
  * No client octet goes upstream before its 2xx (E11).
  */
 import type { Cause } from '../src/core/cause.ts';
+import type { OnRevokeName } from '../src/core/model.ts';
 import { moveOn, openBy } from './attempt.ts';
 import type { Cuttable, GatewayContext } from './context.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
@@ -40,6 +41,14 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#client = client;
     this.#exchange = exchange;
     this.#target = target;
+  }
+
+  get open(): boolean {
+    return this.#pair !== null;
+  }
+
+  get onRevoke(): OnRevokeName {
+    return this.#exchange.policy.onRevoke;
   }
 
   get keyHash(): string {

@@ -9,7 +9,7 @@
  * on it can be cut as a tunnel can: a session revoked meanwhile is not joined.
  */
 import type { Cause } from '../src/core/cause.ts';
-import type { Route } from '../src/core/model.ts';
+import type { OnRevokeName, Route } from '../src/core/model.ts';
 import type { Cuttable, GatewayContext } from './context.ts';
 import type { UpstreamConnection } from './dial.ts';
 import type { Exchange } from './exchange.ts';
@@ -35,6 +35,14 @@ export class Upgrade implements Cuttable {
     this.#exchange = exchange;
     this.#refuse = refuse;
     context.addTunnel(exchange.route!, this);
+  }
+
+  get open(): boolean {
+    return this.#pair !== null;
+  }
+
+  get onRevoke(): OnRevokeName {
+    return this.#exchange.policy.onRevoke;
   }
 
   get keyHash(): string {

@@ -62,6 +62,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     entrances: loadEntrances(config.entrances),
     clientRanges: config.clientRanges,
     limits: config.limits,
+    revokeGraceMs: config.drainGraceMs,
     accessLog: config.accessLog,
     dnsServers: config.dnsServers,
     upstreamsAllowPrivate: config.upstreamsAllowPrivate,

@@ -72,6 +72,7 @@ function context(ledger: Ledger): GatewayContext {
     log: silentLog,
     accessLog: false,
     limits: defaultLimits,
+    revokeGraceMs: 0,
     directory,
     credentials: new Credentials(directory, systemClock),
     bindings: new BindingQueue(async () => [], deadlines, silentLog),

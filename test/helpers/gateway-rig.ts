@@ -80,6 +80,7 @@ export async function startGatewayRig(
     clientRanges?: readonly ClientRange[];
     /** Takes every binding where it is left out. */
     recordBindings?: RecordBindings;
+    revokeGraceMs?: number;
     /** Who hears how attempts end; nobody where it is left out. */
     health?: HealthFeed;
   } = {},
@@ -88,6 +89,7 @@ export async function startGatewayRig(
     entrances: [plainEntrance, ...(options.entrances ?? [])],
     clientRanges: options.clientRanges ?? [],
     limits: { ...defaultLimits, ...options.limits },
+    revokeGraceMs: options.revokeGraceMs ?? 30_000,
     accessLog: options.log !== undefined,
     dnsServers: options.dnsServers ?? null,
     upstreamsAllowPrivate: options.upstreamsAllowPrivate ?? true,
