@@ -219,7 +219,9 @@ export class Gateway {
 
   /** How these sessions of a pool fare; those it does not have are left out. */
   sessionStates(query: { readonly poolId: PoolId; readonly sessionIds: readonly SessionId[] }): SessionLiveState[] {
-    const pool = this.#context.directory.findPoolById(query.poolId);
+    const { directory } = this.#context;
+    directory.advance();
+    const pool = directory.findPoolById(query.poolId);
     if (pool === undefined) return [];
     return query.sessionIds.map((id) => liveStateOf(pool, id)).filter((state) => state !== null);
   }
