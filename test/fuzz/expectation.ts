@@ -182,10 +182,10 @@ function endsHere(fields: readonly FieldLine[]): boolean {
 
 /** RFC 9110 section 7.6.2. */
 function oneHopLess(fields: readonly FieldLine[]): readonly FieldLine[] {
-  const first = fields.findIndex(
-    ([name, value]) => name.toLowerCase() === 'max-forwards' && /^[0-9]{1,9}$/.test(value),
+  const first = fields.findIndex(([name, value]) => name.toLowerCase() === 'max-forwards' && /^[0-9]+$/.test(value));
+  return fields.map(([name, value], i) =>
+    i === first ? [name, String(Math.min(Number(value) - 1, 999_999_999))] : [name, value],
   );
-  return fields.map(([name, value], i) => (i === first ? [name, String(Number(value) - 1)] : [name, value]));
 }
 
 /** The fields of a request that have to arrive. */

@@ -49,7 +49,9 @@ function dumpPool(answers: Record<string, unknown>, directory: Directory, pool: 
 }
 
 function describe(pool: Pool, member: Member): object {
-  return { serves: pool.serves(member), token: member.token, route: pool.routeOf(member) };
+  const route = pool.routeOf(member);
+  // How it fares is no part of what the store says.
+  return { serves: pool.serves(member), token: member.token, route: route && { ...route, live: null } };
 }
 
 function put(answers: Record<string, unknown>, question: string, answer: unknown): void {

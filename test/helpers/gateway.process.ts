@@ -19,6 +19,8 @@ export interface Figures {
 }
 
 const rig = await startGatewayRig({ limits: JSON.parse(process.argv[2] ?? '{}') });
+// Each failure is looked at by itself: whoever fails stays in, and nothing moves.
+rig.putPool({ maxEjectedPercent: 0, maxAttempts: 1 });
 
 function answer(question: Question): Figures | null {
   if (question.ask === 'put') {

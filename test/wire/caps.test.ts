@@ -102,8 +102,8 @@ test('a session has as many tunnels as its pool allows; plain requests and a bou
 test('a CONNECT storm to a black hole: a session has so many dials, and all together so many (R-08)', async () => {
   await start({ maxPendingDials: 6, connectTimeoutMs: 700 });
   blackhole = await startBlackhole();
-  // Each request tries once: what is looked at is who gets a slot.
-  rig.putPool({ maxPendingDialsPerSession: 4, maxAttempts: 1 });
+  // Each request tries once, and nobody is left out: what is looked at is who gets a slot.
+  rig.putPool({ maxPendingDialsPerSession: 4, maxAttempts: 1, maxEjectedPercent: 0 });
   rig.put(1, blackhole.port);
   const storm = async (n: number): Promise<RawClient[]> => {
     const all = await Promise.all(Array.from({ length: n }, client));

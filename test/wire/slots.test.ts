@@ -52,7 +52,8 @@ beforeAll(async () => {
   upstream = await startRecordingUpstream(behave);
   gone = await startRecordingUpstream();
   await gone.close();
-  rig.putPool({ maxTunnelsPerSession: 4, maxPendingDialsPerSession: 3 });
+  // Failing sessions stay in, so that all of the failures go on to the end.
+  rig.putPool({ maxTunnelsPerSession: 4, maxPendingDialsPerSession: 3, maxEjectedPercent: 0 });
   rig.put(1, upstream.port);
   rig.put(2, upstream.port);
   rig.put(3, gone.port);
