@@ -140,6 +140,7 @@ function timedResolve(
   const ms = clock.monotonicMs() - before;
   exchange.resolveMs = ms;
   exchange.chosenBy = pool.outcome;
+  exchange.moved = pool.moved;
   let histogram = resolveSeconds.get(pool.outcome);
   if (histogram === undefined) {
     histogram = new Histogram(RESOLVE_BUCKETS);

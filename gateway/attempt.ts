@@ -35,7 +35,9 @@ export function moveOn(context: GatewayContext, exchange: Exchange, cause: Cause
   const { host } = exchange.target!;
   const route = chooseAgain(budget.pool, exchange.selector!, host, exchange.tried);
   if (route !== null) {
-    const { trial } = budget.pool;
+    const { trial, moved, outcome } = budget.pool;
+    exchange.moved ??= moved;
+    exchange.chosenBy = outcome;
     if (refusalOfRoute(context.ownAddresses, route) === null && exchange.move(route, trial, cause)) return true;
     // It was chosen, and is not tried after all.
     context.health.abandoned(route, host, trial);

@@ -13,6 +13,7 @@ import { CAUSES, type Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
 import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
 import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
+import type { Move } from '../src/core/pool-index/choice.ts';
 import { NO_TRIAL } from '../src/core/pool-index/health.ts';
 import type { ResolveOutcome } from '../src/core/pool-index/pool.ts';
 import type { Selector, SelectorFault } from '../src/core/selector.ts';
@@ -68,6 +69,8 @@ export class Exchange implements Linked<Exchange> {
   route: Route | null = null;
   /** How its session was chosen. */
   chosenBy: ResolveOutcome = 'none';
+  /** From where it moved its sticky key or account; null: it did not. */
+  moved: Move | null = null;
   /** Whether it asked to stay on one session. */
   hasStickyKey = false;
   /** Whose traffic it is; empty without an account. */
@@ -300,6 +303,7 @@ export class Exchange implements Linked<Exchange> {
       poolId: this.poolId,
       sessionId: route === null ? null : route.sessionId,
       accountName: this.accountName === '' ? null : this.accountName,
+      moved: this.moved,
       targetHost: target === null ? '' : target.host,
       targetPort: target === null ? 0 : target.port,
       kind: this.kind,
@@ -355,6 +359,8 @@ export class Exchange implements Linked<Exchange> {
       [FIELD.status]: this.status,
       [FIELD.cause]: this.cause ?? 'ok',
       [FIELD.selectorKey]: this.selectorFault === null ? undefined : (nameOfFault(this.selectorFault) ?? undefined),
+      [FIELD.movedFrom]: this.moved?.from,
+      [FIELD.moveReason]: this.moved?.reason,
       [FIELD.attempts]: this.attempts,
       [FIELD.totalMs]: round(this.endedAt - this.startedAt),
       [FIELD.resolveMs]: round(this.resolveMs),

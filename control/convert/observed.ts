@@ -57,6 +57,10 @@ export function requestMessage(record: FinishedRequest): pb.RequestRecord {
     clientAddress: record.clientAddress,
     apiKeyId: idBytes(record.keyId),
     identifiedBy: record.identifiedBy,
+    ...(record.moved !== null && {
+      movedFromSessionId: idBytes(record.moved.from),
+      moveReason: record.moved.reason,
+    }),
     ...(poolId !== null && { poolId: idBytes(poolId) }),
     ...(sessionId !== null && { sessionId: idBytes(sessionId) }),
     ...(accountName !== null && { accountName }),

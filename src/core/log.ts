@@ -26,6 +26,8 @@ export const FIELD = {
   keyId: 'key_id',
   /** The rule by which the key was found: `credentials`, or the operator's binding. */
   identifiedBy: 'identified_by',
+  movedFrom: 'moved_from',
+  moveReason: 'move_reason',
   workspaceId: 'workspace_id',
   pool: 'pool',
   sessionId: 'session_id',

@@ -6,6 +6,7 @@
  */
 import type { Cause } from './cause.ts';
 import type { ApiKeyId, PoolId, ProviderId, SessionId, WorkspaceId } from './model.ts';
+import type { Move } from './pool-index/choice.ts';
 
 /**
  * Traffic since the last report, of one session for one account in one day. Never negative, never all zero. Octets are
@@ -54,6 +55,8 @@ export interface FinishedRequest {
   readonly poolId: PoolId | null;
   readonly sessionId: SessionId | null;
   readonly accountName: string | null;
+  /** From where the request moved its sticky key or account, and why; null: it did not. */
+  readonly moved: Move | null;
   readonly targetHost: string;
   readonly targetPort: number;
   readonly kind: 'forward' | 'connect';

@@ -111,6 +111,7 @@ function record(): FinishedRequest {
     ...{
       sessionId: uuid(ids.sessionId),
       accountName: null,
+      moved: null,
       identifiedBy: 'credentials',
       targetHost: 'target-canary',
       targetPort: 80,

@@ -17,6 +17,7 @@ export function finishedRequest(workspaceId: WorkspaceId, over: Partial<Finished
     poolId: null,
     sessionId: null,
     accountName: null,
+    moved: null,
     targetHost: 'a.test',
     targetPort: 80,
     kind: 'forward',

@@ -20,6 +20,7 @@ function record(sequence: number, over: Partial<FinishedRequest> = {}): Finished
     poolId: 'pool' as PoolId,
     sessionId: 'session' as SessionId,
     accountName: null,
+    moved: null,
     targetHost: 'a.test',
     targetPort: 80,
     kind: 'forward',
