@@ -86,7 +86,7 @@ function faulty(pool: Pool, key: SelectorKey): Cause {
 
 /** Why no session can serve. */
 export function nobody(pool: Pool): Cause {
-  return pool.leftOut > 0 ? 'pool_unhealthy' : 'pool_empty';
+  return ejectedIn(pool) > 0 ? 'pool_unhealthy' : 'pool_empty';
 }
 
 /** Whether a request's stickiness fails rather than moves. */
@@ -116,4 +116,13 @@ export function absenceOf(member: Member | undefined, id: SessionId, tried: bool
   if (!member.group.provider.serves) return 'provider_disabled';
   if (!member.serving || member.group.suspended) return 'ejected';
   return tried ? 'failed' : 'unwanted';
+}
+
+/** Sessions of a pool that could serve but for their health, or their provider's. */
+export function ejectedIn(pool: Pool): number {
+  let count = 0;
+  for (const { provider, roster, bench, suspended } of pool.groups()) {
+    if (provider.serves) count += bench.length + (suspended ? roster.size : 0);
+  }
+  return count;
 }

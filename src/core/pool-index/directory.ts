@@ -28,9 +28,8 @@ import type {
 import type { AssignQuery } from '../observed.ts';
 import type { RandomFill } from '../token-mint.ts';
 import { assignmentsOf } from './assignments.ts';
-import type { MoveReason } from './choice.ts';
+import { ejectedIn, type MoveReason } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
-import { ejectedIn } from './foresee.ts';
 import type { Group } from './group.ts';
 import { Provider } from './group.ts';
 import type { HashKey } from './hash.ts';

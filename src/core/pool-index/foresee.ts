@@ -141,12 +141,3 @@ export function censusOf(pool: Pool, selector: Selector): PoolCensus {
   exclude('not_asked_for', canServe - eligibleCount);
   return { eligibleCount, exclusions: [...counts].map(([reason, count]) => ({ reason, count })) };
 }
-
-/** Sessions of a pool that could serve but for their health, or their provider's. */
-export function ejectedIn(pool: Pool): number {
-  let count = 0;
-  for (const { provider, roster, bench, suspended } of pool.groups()) {
-    if (provider.serves) count += bench.length + (suspended ? roster.size : 0);
-  }
-  return count;
-}

@@ -66,8 +66,6 @@ export class Pool {
   moved: Move | null = null;
   /** Choices so far, where the selection looks at when sessions were used. */
   uses = 0;
-  /** Members on benches, whatever their providers. */
-  leftOut = 0;
   readonly serving: Group[] = [];
   /** Everybody who can serve. */
   readonly scope = new Scope();
@@ -245,7 +243,6 @@ export class Pool {
     group.gone = true;
     this.admit(group);
     this.total -= group.total;
-    this.leftOut -= group.bench.length;
     this.facets.drop(group);
     this.#groups.delete(group.provider.state.id);
     group.provider.groups.delete(group);
@@ -280,7 +277,6 @@ export class Pool {
     this.facets = new Facets(() => undefined);
     this.size = 0;
     this.total = 0;
-    this.leftOut = 0;
     this.members = new Slots();
     this.#ids = new PointTable();
     this.#tokens = new PointTable();
@@ -358,13 +354,11 @@ export class Pool {
     const { group } = member;
     if (member.position >= 0) {
       if (member.serving && group.serving) this.size--;
-      if (member.standing === BENCHED) this.leftOut--;
       group.remove(member);
     }
     if (standing !== null) {
       group.add(member, standing);
       if (standing === SERVING && group.serving) this.size++;
-      if (standing === BENCHED) this.leftOut++;
     }
     this.admit(group);
   }

@@ -53,7 +53,8 @@ function choose(pool: Pool, scope: Scope, targetHost: string, tried: Tried): Mem
   if (size === 0) return null;
   let blocked: Member | null = null;
   const draws = Math.min(size, tried.length + 1) + PASSED_OVER;
-  for (let i = 0; i < draws; i++) {
+  // To ask whether one is blocked may take it out of the scope.
+  for (let i = 0; i < draws && scope.size > 0; i++) {
     const member = next(pool, scope);
     pass(pool, scope);
     if (!isTried(member, tried)) {
