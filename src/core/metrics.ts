@@ -76,7 +76,7 @@ export interface GatewaySnapshot {
   readonly clientConnections: number;
   /** labels: pool, direction (in: to the client, out: to the upstream) */
   readonly bytes: readonly Sample[];
-  /** labels: pool, state (eligible, disabled) */
+  /** labels: pool, state (eligible, ejected, disabled) */
   readonly sessions: readonly Sample[];
   /** Sticky keys and accounts. labels: reason */
   readonly stickyMoves: readonly Sample[];

@@ -90,7 +90,8 @@ test.each([
 
 test('R-05: heads of 16 KiB without credentials cost no more than their reading', { timeout: 60_000 }, async () => {
   await start();
-  const n = full ? 20_000 : 300;
+  // Each leaves its port in TIME-WAIT: the system has 28,000 for all who test at the time.
+  const n = full ? 10_000 : 300;
   const head = `GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nX: ${'x'.repeat(16_000)}\r\n\r\n`;
   const { user } = process.cpuUsage();
   const lanes = Array.from({ length: 8 }, async (_, lane) => {
