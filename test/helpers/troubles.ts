@@ -84,6 +84,17 @@ export const TROUBLES = {
   },
   draining: { meets: ['CONNECT'], prepare: ({ rig }) => void rig.gateway.refuseTunnels() },
   pool_empty: { meets: BOTH, prepare: ({ rig }) => void rig.remove(1) },
+  pool_unhealthy: {
+    meets: BOTH,
+    prepare: async ({ rig, upstream }) => {
+      rig.putPool({ maxEjectedPercent: 100, failuresToEject: 1 });
+      upstream.behave(answering('garbage\r\n\r\n'));
+      const other = await RawClient.connect(rig.port);
+      await other.send(rig.head('GET http://other.test/', ['Connection: close'])).untilEnd();
+      other.close();
+      return undefined;
+    },
+  },
   session_unavailable: {
     meets: ['CONNECT'],
     prepare: upstreamThat(silent),

@@ -44,6 +44,7 @@ const OF_TROUBLES: [keyof typeof TROUBLES, number][] = [
   ['overloaded', 1],
   ['draining', 1],
   ['pool_empty', 1],
+  ['pool_unhealthy', 1],
   ['session_unavailable', 1],
   ['upstream_dns', 4],
   ['upstream_refused', 5],
@@ -77,7 +78,6 @@ const NEVER: Partial<Record<Cause, string>> = {
   response_truncated: 'its tunnel is cut',
   revoked: 'its tunnel is cut',
   client_gone: 'nobody is left to be told',
-  pool_unhealthy: 'there is no health yet',
 };
 
 let log: RecordedLog;
