@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromJson } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CreatePoolRequestSchema } from '../../control/gen/proxies/v1/proxies_pb.ts';
+import { CreatePoolRequestSchema, UpdatePoolRequestSchema } from '../../control/gen/proxies/v1/proxies_pb.ts';
+import { defaultPolicy, policyOf } from '../../control/pool-policy.ts';
+import { violationsOf } from '../../control/request-rules.ts';
 import { MAX_FAILURES, WINDOW_MS } from '../../gateway/auth-throttle.ts';
 import { Caps } from '../../gateway/caps.ts';
 import { DESCRIPTOR_RESERVE } from '../../gateway/descriptors.ts';
@@ -34,6 +36,12 @@ function rowsOf(heading: string): string[][] {
   const section = PAGE.split(/^## /m).find((one) => one.startsWith(`${heading}\n`)) ?? '';
   const lines = section.split('\n').filter((line) => line.startsWith('|'));
   return lines.slice(2).map((line) => line.slice(2, -2).split(' | '));
+}
+
+/** What of an UpdatePool's body is policy. */
+function policiesIn(text: string): object {
+  const { workspaceId: _, poolId: __, ...policies } = JSON.parse(text);
+  return policies;
 }
 
 const number = (text: string): number => Number(text.replaceAll(',', ''));
@@ -74,7 +82,27 @@ describe('blocks', () => {
     ]);
   });
 
-  test.each(blocks('json'))('the message under $heading is one that the API takes', ({ text }) => {
+  const [destinationBlocks, updates] = [true, false].map((wanted) =>
+    blocks('json').filter(({ heading }) => (heading === 'Where it may connect') === wanted),
+  );
+
+  test('there is an UpdatePool of each subject of a pool', () => {
+    expect(updates!.map(({ heading }) => heading)).toEqual([
+      'Choosing, keeping and moving',
+      'Failover',
+      'Health',
+      'Revoking',
+    ]);
+  });
+
+  test.each(updates!)('the UpdatePool under $heading is one that the API takes', ({ text }) => {
+    const request = fromJson(UpdatePoolRequestSchema, JSON.parse(text));
+    expect(violationsOf(UpdatePoolRequestSchema, request)).toEqual([]);
+    // Throws where two fields of a policy contradict each other.
+    expect(JSON.parse(policyOf(request, defaultPolicy()))).toMatchObject(policiesIn(text));
+  });
+
+  test.each(destinationBlocks!)('the message under $heading is one that the API takes', ({ text }) => {
     const { destinations, limits } = fromJson(CreatePoolRequestSchema, JSON.parse(text));
     const rules = [...destinations!.allow, ...destinations!.deny].map(parseDestination);
     expect(rules.filter((rule) => typeof rule === 'string')).toEqual([]);
