@@ -61,6 +61,11 @@ export class Health {
     this.#endpoints = new Endpoints(this.#due);
   }
 
+  /** Whether anything is out that will come back by the clock: without, a choice need not read it. */
+  get waits(): boolean {
+    return this.#due.nextMs !== Number.POSITIVE_INFINITY;
+  }
+
   /** Brings back what is due, one slice of it; true while more is. Before every choice: one comparison when nothing is. */
   advance(nowMs: number): boolean {
     if (nowMs < this.#due.nextMs) return false;

@@ -35,7 +35,7 @@ export function resolve(pool: Pool, selector: Selector, targetHost: string, trie
   pool.fault = null;
   pool.trial = NO_TRIAL;
   if (!pool.state.enabled) return 'pool_disabled';
-  pool.judge.advance(pool.clock.monotonicMs());
+  if (pool.judge.waits) pool.judge.advance(pool.clock.monotonicMs());
   if (selector.account !== null) return resolveAccount(pool, selector, selector.account, targetHost, tried);
   if (selector.session !== null) return resolveKey(pool, selector, selector.session, targetHost, tried);
   const member = choose(pool, scopeOf(pool, selector), targetHost, tried);

@@ -66,9 +66,9 @@ class World {
     const of = this.known.get(n)?.provider ?? 1 + (n % 2);
     this.directory.apply(putSession(n, { providerId: providerId(of), enabled, labels }));
     const before = this.known.get(n);
-    // What is enabled anew has had no turn yet; its requests under way go on.
-    const isNew = before === undefined || before.enabled !== enabled;
-    const left = { benched: isNew ? false : before.benched, lastUse: isNew ? 0 : before.lastUse };
+    // What comes back has had no turn yet; its requests under way go on. Health has nothing against it: it is only benched here.
+    const isNew = before === undefined || before.enabled !== enabled || before.benched;
+    const left = { benched: false, lastUse: isNew ? 0 : before.lastUse };
     this.known.set(n, { provider: of, labels, enabled, inflight: before?.inflight ?? 0, ...left });
   }
 
