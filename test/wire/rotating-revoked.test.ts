@@ -83,7 +83,11 @@ test('nothing goes out with the old credential after a change, by any way of ask
   expect(new Set(rig.seen)).toEqual(new Set([`acme-joe-session-${minted('k')}:other`]));
 });
 
-test('a tunnel outlives its route’s place among 256 fresh ones, and is cut with the credential', async () => {
+test.each<[string, () => void]>([
+  ['the credential', () => rig.putProvider({ password: 'joe:other' })],
+  ['its session’s own route', () => rig.putSession(1, { token: 'own9' })],
+  ['its session', () => rig.gateway.remove(1)],
+])('a tunnel outlives its route’s place among 256 fresh ones, and is cut with %s', async (_, change) => {
   await rig.sent('default');
   const [firstIdle] = rig.upstream.connections;
   const { client: tunnel } = await rig.ask('default', 'CONNECT');
@@ -96,6 +100,6 @@ test('a tunnel outlives its route’s place among 256 fresh ones, and is cut wit
   expect(new Set(rig.seen).size).toBe(259);
   await eventually('what nobody asks for again is closed', () => firstIdle!.socket.destroyed);
   expect(await carries(tunnel, 'still here')).toBe(true);
-  rig.putProvider({ password: 'joe:other' });
+  change();
   await eventually('the tunnel is cut', () => tunnel.socket.destroyed);
 });

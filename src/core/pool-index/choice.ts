@@ -35,7 +35,10 @@ export interface Move {
   readonly reason: MoveReason;
 }
 
-/** Makes a member the one that was chosen; answers the route of this request. */
+/**
+ * Makes a member the one that was chosen; answers the route of this request. Where that is a cause nothing came of the
+ * choice, and callers remember nothing of it: a client's mistake binds no account and moves no key.
+ */
 export function hand(
   pool: Pool,
   member: Member,
@@ -44,11 +47,16 @@ export function hand(
   targetHost: string,
 ): Route | Cause {
   const route = routeFor(pool, member, outcome, selector);
-  if (typeof route === 'string') return route;
+  if (isRefused(route)) return route;
   pool.outcome = outcome;
   noteUse(member);
   pool.trial = pool.judge.chosen(member, targetHost);
   return route;
+}
+
+/** Whether a choice has no route after all. */
+export function isRefused(route: Route | Cause): route is Cause {
+  return typeof route === 'string';
 }
 
 /**
