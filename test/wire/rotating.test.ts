@@ -238,7 +238,7 @@ test('connections are kept, and none of them ever carries two tokens', async () 
   expect(rig.upstream.connections.length).toBeLessThanOrEqual(80);
 });
 
-test('usage and limits are those of the session that was chosen', async () => {
+test('all keys of a session share its limits', async () => {
   rig.gateway.putPool({ maxTunnelsPerSession: 1 });
   const first = await rig.ask('default-session-a', 'CONNECT');
   expect(first.answers).toEqual(['200']);
