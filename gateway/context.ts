@@ -73,8 +73,8 @@ export class GatewayContext {
   /** New tunnels are refused: they would be cut before long. */
   takesTunnels = true;
   readonly #tunnels = new Map<Route, Set<Cuttable>>();
-  /** Those of the routes with tunnels that were made for requests. */
-  readonly #requestRoutes = new Set<Route>();
+  /** Those of the routes with tunnels that were made for requests, by their session's own. */
+  readonly #requestRoutes = new Map<Route, Set<Route>>();
   /** Tunnels that were revoked and have their grace. */
   readonly #leaving = new Map<Cuttable, Deadline>();
   readonly #idPrefix: string;
@@ -145,9 +145,17 @@ export class GatewayContext {
     if (tunnels === undefined) {
       tunnels = new Set();
       this.#tunnels.set(route, tunnels);
-      if (baseOf(route) !== route) this.#requestRoutes.add(route);
+      this.#noteRequestRoute(route);
     }
     tunnels.add(tunnel);
+  }
+
+  #noteRequestRoute(route: Route): void {
+    const base = baseOf(route);
+    if (base === route) return;
+    const made = this.#requestRoutes.get(base);
+    if (made === undefined) this.#requestRoutes.set(base, new Set([route]));
+    else made.add(route);
   }
 
   removeTunnel(route: Route, tunnel: Cuttable): void {
@@ -156,7 +164,9 @@ export class GatewayContext {
     const tunnels = this.#tunnels.get(route);
     if (!tunnels?.delete(tunnel) || tunnels.size > 0) return;
     this.#tunnels.delete(route);
-    this.#requestRoutes.delete(route);
+    const base = baseOf(route);
+    const made = this.#requestRoutes.get(base);
+    if (made?.delete(route) && made.size === 0) this.#requestRoutes.delete(base);
   }
 
   /** A route is no longer valid: its idle connections close and its tunnels are cut, in this turn. */
@@ -164,7 +174,7 @@ export class GatewayContext {
     this.upstreams.retire(route);
     this.#cutTunnelsOf(route);
     // Those made for requests go with the session's own.
-    for (const made of [...this.#requestRoutes]) if (baseOf(made) === route) this.#cutTunnelsOf(made);
+    for (const made of [...(this.#requestRoutes.get(route) ?? [])]) this.#cutTunnelsOf(made);
   }
 
   #cutTunnelsOf(route: Route): void {

@@ -6,6 +6,7 @@
  */
 import type { Cause } from '../src/core/cause.ts';
 import type { ExplainQuery, Explanation } from '../src/core/observed.ts';
+import { routeFor } from '../src/core/pool-index/choice.ts';
 import { censusOf, foresee } from '../src/core/pool-index/foresee.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
@@ -33,8 +34,9 @@ export function explain({ directory, ownAddresses, addressGuard }: Surroundings,
   if (pool.targets?.denies(target, target.port !== PLAIN_PORT)) return refused('destination_denied', pool, selector);
   const foreseen = foresee(pool, selector, target.host);
   if (typeof foreseen === 'string') return refused(foreseen, pool, selector);
-  const route = pool.routeOf(foreseen.member);
-  if (route === null) return refused('pool_empty', pool, selector);
+  const route = routeFor(pool, foreseen.member, foreseen.outcome, selector, true);
+  if (route === 'selector_invalid' && pool.fault !== null) return misunderstood(pool.fault, pool, selector);
+  if (typeof route === 'string') return refused(route, pool, selector);
   // Through a LOCAL session it is the target that this machine dials. What only DNS can tell is no part of this.
   const dialled = leadsToExit(route) ? target : route;
   const cause = refusalOfRoute(ownAddresses, route) ?? addressGuard.refusalOf(dialled.host, dialled.port);
@@ -54,10 +56,10 @@ function authorityIn({ targetHost, targetPort }: ExplainQuery): string {
   return targetHost.startsWith('[') ? `${targetHost}:${targetPort}` : authorityOf(targetHost, targetPort);
 }
 
-/** The reason names the key. */
-function misunderstood(fault: SelectorFault): Explanation {
+/** The reason names the key; with a pool, it is the provider that would be chosen there which cannot be told the value. */
+function misunderstood(fault: SelectorFault, pool?: Pool, selector?: Selector): Explanation {
   const name = nameOfFault(fault);
-  const explanation = refused('selector_invalid');
+  const explanation = refused('selector_invalid', pool, selector);
   return name === null ? explanation : { ...explanation, reason: `selector_invalid:${name}` };
 }
 

@@ -84,21 +84,32 @@ export class TokenMint {
       if (!isTaken(kept)) return kept;
       this.#tokens.delete(key);
     }
-    const message = this.#message(key);
-    for (let counter = 0; counter < MAX_ATTEMPTS; counter++) {
-      const token = this.#derive(message, counter);
-      if (this.#holders?.has(token) || isTaken(token)) continue;
-      this.#holders?.set(token, key);
-      this.#tokens.set(key, token);
-      return token;
-    }
-    return null;
+    const token = this.#firstFree(key, isTaken);
+    if (token === null) return null;
+    this.#holders?.set(token, key);
+    this.#tokens.set(key, token);
+    return token;
+  }
+
+  /** What `mint` would answer now: the key holds nothing for it, and no other is forgotten. */
+  foresee(key: string, isTaken: (token: string) => boolean): string | null {
+    const kept = this.#tokens.peek(key);
+    return kept !== undefined && !isTaken(kept) ? kept : this.#firstFree(key, isTaken);
   }
 
   /** A random token for one request, no live key's and no session's; null when the format has hardly one left. */
   fresh(random: RandomFill, isTaken: (token: string) => boolean): string | null {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const token = this.#spell(random);
+      if (!this.#holders?.has(token) && !isTaken(token)) return token;
+    }
+    return null;
+  }
+
+  #firstFree(key: string, isTaken: (token: string) => boolean): string | null {
+    const message = this.#message(key);
+    for (let counter = 0; counter < MAX_ATTEMPTS; counter++) {
+      const token = this.#derive(message, counter);
       if (!this.#holders?.has(token) && !isTaken(token)) return token;
     }
     return null;

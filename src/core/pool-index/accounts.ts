@@ -16,6 +16,7 @@ import {
   absenceOf,
   canServe,
   hand,
+  isRefused,
   isStrict,
   isTried,
   type MoveReason,
@@ -42,8 +43,10 @@ export function resolveAccount(
   if (bound === undefined) {
     const first = leastAssigned(pool, selector, name, null, tried);
     if (first === null) return nobody(pool);
+    const route = hand(pool, first, 'assigned', selector, targetHost);
+    if (isRefused(route)) return route;
     bind(pool, { id: UNWRITTEN, name, to: first, pinned: false }, null, 'first_use');
-    return hand(pool, first, 'assigned', selector, targetHost);
+    return route;
   }
   const member = pool.findById(bound.sessionId);
   if (member !== undefined && isWanted(member, selector) && canServe(pool, member, tried)) {
@@ -96,9 +99,11 @@ function move(
   to: Member,
   reason: MoveReason,
 ): Route | Cause {
+  const route = hand(pool, to, 'assigned', selector, targetHost);
+  if (isRefused(route)) return route;
   bind(pool, { id: bound.id, name: bound.accountName, to, pinned: bound.pinned }, bound.sessionId, reason);
   pool.moved = { from: bound.sessionId, reason };
-  return hand(pool, to, 'assigned', selector, targetHost);
+  return route;
 }
 
 function bind(

@@ -5,6 +5,8 @@
 import type { Cause } from '../cause.ts';
 import type { Route, SessionId } from '../model.ts';
 import type { Selector, SelectorKey } from '../selector.ts';
+import type { TokenMint } from '../token-mint.ts';
+import type { RequestFault } from './dialect.ts';
 import type { Member } from './member.ts';
 import type { Pool, ResolveOutcome } from './pool.ts';
 import { isRoute } from './request-route.ts';
@@ -33,7 +35,10 @@ export interface Move {
   readonly reason: MoveReason;
 }
 
-/** Makes a member the one that was chosen; answers the route of this request. */
+/**
+ * Makes a member the one that was chosen; answers the route of this request. Where that is a cause nothing came of the
+ * choice, and callers remember nothing of it: a client's mistake binds no account and moves no key.
+ */
 export function hand(
   pool: Pool,
   member: Member,
@@ -42,18 +47,30 @@ export function hand(
   targetHost: string,
 ): Route | Cause {
   const route = routeFor(pool, member, outcome, selector);
-  if (typeof route === 'string') return route;
+  if (isRefused(route)) return route;
   pool.outcome = outcome;
   noteUse(member);
   pool.trial = pool.judge.chosen(member, targetHost);
   return route;
 }
 
+/** Whether a choice has no route after all. */
+export function isRefused(route: Route | Cause): route is Cause {
+  return typeof route === 'string';
+}
+
 /**
  * The route of a request over a member that is chosen for it so: the session's own, or one with a token and values of its
  * own where its provider has such. A value that the provider cannot spell is the selector's fault: `pool.fault`.
+ * `foreseen`: the request is only thought of, so that its key takes no token from another and its route no other's place.
  */
-export function routeFor(pool: Pool, member: Member, outcome: ResolveOutcome, selector: Selector): Route | Cause {
+export function routeFor(
+  pool: Pool,
+  member: Member,
+  outcome: ResolveOutcome,
+  selector: Selector,
+  foreseen = false,
+): Route | Cause {
   const base = pool.routeOf(member);
   if (base === null) return nobody(pool);
   const { provider } = member.group;
@@ -66,13 +83,25 @@ export function routeFor(pool: Pool, member: Member, outcome: ResolveOutcome, se
   const isTaken = (token: string): boolean => provider.hasToken(token);
   // An account has its session's own token, and so has who names one.
   const mints = mint !== null && selector.account === null && outcome !== 'token';
-  const token = !mints ? null : session === null ? mint.fresh(pool.fill, isTaken) : mint.mint(session, isTaken);
+  const token = mints ? tokenFor(pool, mint, session, isTaken, foreseen) : null;
   if (mints && token === null) return faulty(pool, 'session');
-  const route =
-    mints && session === null
-      ? requests.freshRoute(base, seed, { ...values, token: token! })
-      : requests.routeFor(base, seed, { ...values, token });
+  const asked = { ...values, token };
+  let route: Route | RequestFault;
+  if (foreseen) route = requests.foresee(base, seed, asked);
+  else if (mints && session === null) route = requests.freshRoute(base, seed, { ...values, token: token! });
+  else route = requests.routeFor(base, seed, asked);
   return isRoute(route) ? route : faulty(pool, route.invalid);
+}
+
+function tokenFor(
+  { fill }: Pool,
+  mint: TokenMint,
+  key: string | null,
+  isTaken: (token: string) => boolean,
+  foreseen: boolean,
+): string | null {
+  if (key === null) return mint.fresh(fill, isTaken);
+  return foreseen ? mint.foresee(key, isTaken) : mint.mint(key, isTaken);
 }
 
 function seedOf({ id, poolId, token, localAddress }: Member): RouteSeed {

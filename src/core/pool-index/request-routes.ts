@@ -56,6 +56,13 @@ export class RequestRoutes {
     return this.#routeOn(this.#fresh, base, seed, asked);
   }
 
+  /** A route as either of them makes it, for a request that is only thought of: it is not kept, and none loses its place. */
+  foresee(base: Route, seed: RequestSeed, asked: Asked): Route | RequestFault {
+    const key = this.#keyOf(seed, asked);
+    if (typeof key !== 'string') return key;
+    return key === '' ? base : compileRequestRoute(base, this.#provider, seed, asked, this.#dialect);
+  }
+
   /** Whether a request's route is of this state of the provider. */
   made(route: Route): boolean {
     return 'dialect' in route && (route as RequestRoute).dialect === this.#dialect;

@@ -15,7 +15,7 @@ import type { Cause } from '../cause.ts';
 import type { Route } from '../model.ts';
 import type { LabelFilter, Selector } from '../selector.ts';
 import { resolveAccount } from './accounts.ts';
-import { absenceOf, canServe, hand, isStrict, isTried, membersOf, nobody, type Tried } from './choice.ts';
+import { absenceOf, canServe, hand, isRefused, isStrict, isTried, membersOf, nobody, type Tried } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
 import { NO_TRIAL } from './health.ts';
 import type { Member } from './member.ts';
@@ -85,8 +85,9 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
   if (held < 0) {
     const chosen = firstChoice(pool, selector, key, targetHost, tried);
     if (chosen === null) return nobody(pool);
-    sticky.put(hash, pool, key, chosen, selector.ttlMs);
-    return hand(pool, chosen, 'consistent', selector, targetHost);
+    const route = hand(pool, chosen, 'consistent', selector, targetHost);
+    if (!isRefused(route)) sticky.put(hash, pool, key, chosen, selector.ttlMs);
+    return route;
   }
   const from = sticky.sessionId(held);
   const member = pool.members.get(sticky.memberSlot(held));
@@ -103,9 +104,11 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
   const reason = absenceOf(member, from, isHeld && isTried(member, tried));
   const successor = successorOf(pool, selector, isHeld ? member : undefined, key, membersOf(pool, tried));
   if (successor === null) return nobody(pool);
+  const route = hand(pool, successor, 'moved', selector, targetHost);
+  if (isRefused(route)) return route;
   sticky.move(held, successor, reason);
   pool.moved = { from, reason };
-  return hand(pool, successor, 'moved', selector, targetHost);
+  return route;
 }
 
 /** The consistent choice, but for one whom this target is blocked to. */

@@ -40,6 +40,24 @@ describe('the token of a key', () => {
     expect(token).toBe(characters.slice(0, 16).join(''));
   });
 
+  it('is foreseen without being held: another key may have it', () => {
+    // Ten tokens: the sixth key or so meets another's.
+    const mint = mintOf('[0-9]{1}');
+    for (const key of keys(5)) {
+      const foreseen = mint.foresee(key, free);
+      expect(mint.size).toBe(keys(5).indexOf(key));
+      expect(mint.foresee(key, free)).toBe(foreseen);
+      expect(mint.mint(key, free)).toBe(foreseen);
+      expect(mint.foresee(key, free)).toBe(foreseen);
+      const isTaken = (token: string): boolean => token === foreseen;
+      expect(mint.foresee(key, isTaken)).not.toBe(foreseen);
+    }
+    const before = keys(5).map((key) => mint.foresee(key, free));
+    for (const key of keys(100)) mint.foresee(key, free);
+    expect(keys(5).map((key) => mint.mint(key, free))).toEqual(before);
+    expect(mint.foresee('k', () => true)).toBeNull();
+  });
+
   it('is another in each workspace and for each provider', () => {
     const own = mintOf('[a-z0-9]{16}');
     const others = [

@@ -98,6 +98,17 @@ describe('requests', () => {
     expect(routes.size).toBe(1);
   });
 
+  it('that are foreseen get what they would be served with, and nothing is kept', () => {
+    const routes = routesOf(STATE)!;
+    const asked: Asked = { token: 'a', labels: { country: ['us'] }, ttlMs: 1_000 };
+    const foreseen = routes.foresee(base, seedOf(1), asked) as Route;
+    expect([routes.size, retired]).toEqual([0, []]);
+    expect(foreseen.authorization).toBe(routeOf(routes, asked).authorization);
+    expect(routes.foresee(base, seedOf(1), NOTHING)).toBe(base);
+    expect(routes.foresee(base, seedOf(1), { ...NOTHING, labels: { city: ['a b'] } })).toEqual({ invalid: 'city' });
+    expect(routes.foresee(base, seedOf(1), { ...NOTHING, token: 'A' })).toEqual({ invalid: 'session' });
+  });
+
   it('of two sessions, or of a session before and after a change, share nothing', () => {
     const routes = routesOf(STATE)!;
     const route = routeOf(routes, { token: 'a' });
