@@ -68,6 +68,7 @@ describe('records', () => {
       poolId: POOL,
       sessionId: sessionId(1),
       accountName: null,
+      moved: null,
       targetHost: 'a.test',
       targetPort: 8_080,
       kind: 'forward',
