@@ -61,6 +61,11 @@ export class Health {
     this.#endpoints = new Endpoints(this.#due);
   }
 
+  /** How often a session was taken out, since the start. */
+  get ejections(): number {
+    return this.#ejections.count;
+  }
+
   /** Brings back what is due, one slice of it; true while more is. Before every choice: one comparison when nothing is. */
   advance(nowMs: number): boolean {
     if (nowMs < this.#due.nextMs) return false;
