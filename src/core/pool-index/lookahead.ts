@@ -45,8 +45,8 @@ function leastUsed(pool: Pool, scope: Scope): Member[] {
   const members: Member[] = [];
   const ranks = new Map<Member, number>();
   for (const { list, size, order, served } of scope.rosters) {
-    // An order of another kind is made anew by the choice that comes to it: nobody was used then.
-    const used = order?.countsRequests === counts ? order : null;
+    // An order of another era is made anew by the choice that comes to it: nobody was used then.
+    const used = order?.era === pool.era ? order : null;
     for (let i = used === null ? 0 : served; i < size && members.length < LOOKS; i++) members.push(list.get(i));
     for (const { member, rank } of used?.front(LOOKS) ?? []) ranks.set(member, rank);
   }

@@ -67,6 +67,8 @@ export class Pool {
   moved: Move | null = null;
   /** Choices so far, where the selection looks at when sessions were used. */
   uses = 0;
+  /** How often another selection was set: an order of use from before says nothing of now. */
+  era = 0;
   /** Members on benches, whatever their providers. */
   leftOut = 0;
   readonly serving: Group[] = [];
@@ -118,6 +120,7 @@ export class Pool {
   /** Takes a new state over; disabling retires every route, in time proportional to the providers. */
   update(state: PoolState): void {
     if (this.state.enabled && !state.enabled) for (const group of this.#groups.values()) group.expire();
+    if (this.state.policy.selection !== state.policy.selection) this.era++;
     this.state = state;
     this.targets = compileTargetPolicy(state.policy);
     this.judge.resized(this);

@@ -21,9 +21,9 @@ export function next(pool: Pool, scope: Scope, after = 0): Member {
     case 'random':
       return at(scope, Math.floor(pool.draws[2 * after]! * scope.size));
     case 'least_connections':
-      return leastUsed(scope, true);
+      return leastUsed(pool, scope, true);
     case 'least_recently_used':
-      return leastUsed(scope, false);
+      return leastUsed(pool, scope, false);
     case 'fastest':
       return fasterOfTwo(pool, scope, after);
   }
@@ -86,12 +86,12 @@ function at(scope: Scope, index: number): Member {
 }
 
 /** Those that were never used from here come first; then the smallest rank. */
-function leastUsed(scope: Scope, countsRequests: boolean): Member {
+function leastUsed({ era }: Pool, scope: Scope, countsRequests: boolean): Member {
   let best: Roster | null = null;
   let bestRank = Number.POSITIVE_INFINITY;
   for (const roster of scope.rosters) {
     if (roster.size === 0) continue;
-    const order = orderOf(roster, countsRequests);
+    const order = orderOf(roster, era, countsRequests);
     if (roster.served < roster.size) return roster.list.get(roster.served);
     if (best !== null && order.firstRank >= bestRank) continue;
     best = roster;
@@ -100,10 +100,10 @@ function leastUsed(scope: Scope, countsRequests: boolean): Member {
   return best!.order!.first!;
 }
 
-/** The roster's order of this kind; of another kind, or without one, nobody was used yet. */
-function orderOf(roster: Roster, countsRequests: boolean): UsageOrder {
-  if (roster.order === null || roster.order.countsRequests !== countsRequests) {
-    roster.order = new UsageOrder(countsRequests);
+/** The roster's order of this era; of another one, or without any, nobody was used yet. */
+function orderOf(roster: Roster, era: number, countsRequests: boolean): UsageOrder {
+  if (roster.order?.era !== era) {
+    roster.order = new UsageOrder(countsRequests, era);
     roster.served = 0;
   }
   return roster.order;

@@ -36,9 +36,13 @@ export class UsageOrder {
   readonly #entries = new Slots<Entry>();
   readonly #counts: boolean;
 
+  /** The pool's `era` in which it was made: in another one it lacks what happened meanwhile. */
+  readonly era: number;
+
   /** `counts`: requests under way come first. */
-  constructor(counts: boolean) {
+  constructor(counts: boolean, era: number) {
     this.#counts = counts;
+    this.era = era;
   }
 
   /** Whether requests under way come first. */
