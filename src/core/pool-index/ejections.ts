@@ -26,6 +26,11 @@ export class Ejections {
     this.#due = due;
   }
 
+  /** Ejections since the start. */
+  get count(): number {
+    return this.#order;
+  }
+
   /** Whether one more of its pool may go out, or a less bad one would make room. */
   mayGo(condition: Condition): boolean {
     const { group } = condition.patient;

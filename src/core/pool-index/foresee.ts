@@ -11,11 +11,12 @@ import { isOverdue } from './accounts.ts';
 import { assignmentsOf } from './assignments.ts';
 import { isStrict, nobody } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
+import { lookAhead } from './lookahead.ts';
 import type { Member } from './member.ts';
 import type { Pool, ResolveOutcome } from './pool.ts';
 import { stickyKeyOf, successorOf } from './resolve.ts';
 import { isWanted, scopeOf } from './scope.ts';
-import { next, runnerUp } from './selection.ts';
+import { runnerUp } from './selection.ts';
 
 export interface Foreseen {
   readonly member: Member;
@@ -40,8 +41,22 @@ export type ExclusionReason =
   | 'pool_disabled'
   | 'not_asked_for';
 
-/** The next choice for a request like this, at its first attempt; or the cause for which there is none. */
+/** A look takes out whoever it meets at a suspended endpoint, as a choice does: so often it looks again. */
+const MAX_LOOKS = 64;
+
+/**
+ * The next choice for a request like this, at its first attempt; or the cause for which there is none. Where more sessions
+ * than MAX_LOOKS of suspended endpoints come first, one of them.
+ */
 export function foresee(pool: Pool, selector: Selector, targetHost: string): Foreseen | Cause {
+  for (let i = 1; ; i++) {
+    const { ejections } = pool.judge;
+    const seen = look(pool, selector, targetHost);
+    if (pool.judge.ejections === ejections || i === MAX_LOOKS) return seen;
+  }
+}
+
+function look(pool: Pool, selector: Selector, targetHost: string): Foreseen | Cause {
   if (!pool.state.enabled) return 'pool_disabled';
   pool.judge.advance(pool.clock.monotonicMs());
   if (selector.account !== null) return byAccount(pool, selector, selector.account);
@@ -49,10 +64,11 @@ export function foresee(pool: Pool, selector: Selector, targetHost: string): For
   const scope = scopeOf(pool, selector);
   if (scope.size === 0) return nobody(pool);
   const { selection } = pool.state.policy;
-  const first = next(pool, scope);
+  const ahead = lookAhead(pool, scope);
+  const first = ahead[0]!;
   const second = runnerUp(pool, scope);
-  const detour = second !== null && pool.judge.blocks(first, targetHost) ? second : null;
-  return { member: detour ?? first, outcome: selection, runnerUp: detour === null ? second : first };
+  const member = ahead.find((each) => !pool.judge.blocks(each, targetHost)) ?? first;
+  return { member, outcome: selection, runnerUp: member === first ? second : first };
 }
 
 function byAccount(pool: Pool, selector: Selector, name: string): Foreseen | Cause {

@@ -66,6 +66,11 @@ export class Health {
     return this.#due.nextMs !== Number.POSITIVE_INFINITY;
   }
 
+  /** How often a session was taken out, since the start. */
+  get ejections(): number {
+    return this.#ejections.count;
+  }
+
   /** Brings back what is due, one slice of it; true while more is. Before every choice: one comparison when nothing is. */
   advance(nowMs: number): boolean {
     if (nowMs < this.#due.nextMs) return false;

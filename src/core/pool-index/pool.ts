@@ -31,6 +31,7 @@ import type { PoolHealth } from './pool-health.ts';
 import type { LocalExit } from './route.ts';
 import { compileRoute, sameRoute } from './route.ts';
 import { Scope } from './scope.ts';
+import { PASSED_OVER } from './selection.ts';
 import { Slots } from './slots.ts';
 import type { StickyTable } from './sticky-table.ts';
 import type { PoolSurroundings } from './surroundings.ts';
@@ -66,6 +67,8 @@ export class Pool {
   moved: Move | null = null;
   /** Choices so far, where the selection looks at when sessions were used. */
   uses = 0;
+  /** How often another selection was set: an order of use from before says nothing of now. */
+  era = 0;
   readonly serving: Group[] = [];
   /** Everybody who can serve. */
   readonly scope = new Scope();
@@ -79,8 +82,8 @@ export class Pool {
   readonly ringSalt: number;
   readonly clock: Clock;
   readonly judge: Health;
-  /** What chance says of the next choice: drawn before, so that it can be foreseen. */
-  readonly draws: [number, number];
+  /** What chance says of the next choice and of those it may pass over, two for each: drawn before, so that it can be foreseen. */
+  readonly draws = new Float64Array(2 * (1 + PASSED_OVER));
   /** Random octets, for tokens. */
   readonly fill: RandomFill;
   readonly #random: () => number;
@@ -104,7 +107,7 @@ export class Pool {
     this.judge = surroundings.judge;
     this.fill = surroundings.fill;
     this.#random = surroundings.random;
-    this.draws = [this.#random(), this.#random()];
+    for (let i = 0; i < this.draws.length; i++) this.draws[i] = this.#random();
     this.onBind = surroundings.onBind;
     this.facets = new Facets(() => surroundings.onWork(this));
     this.#hashKey = surroundings.hashKey;
@@ -115,6 +118,7 @@ export class Pool {
   /** Takes a new state over; disabling retires every route, in time proportional to the providers. */
   update(state: PoolState): void {
     if (this.state.enabled && !state.enabled) for (const group of this.#groups.values()) group.expire();
+    if (this.state.policy.selection !== state.policy.selection) this.era++;
     this.state = state;
     this.targets = compileTargetPolicy(state.policy);
     this.judge.resized(this);
@@ -127,8 +131,10 @@ export class Pool {
 
   /** Chance has had its say. */
   draw(): void {
-    this.draws[0] = this.#random();
-    this.draws[1] = this.#random();
+    const { draws } = this;
+    for (let i = 2; i < draws.length; i++) draws[i - 2] = draws[i]!;
+    draws[draws.length - 2] = this.#random();
+    draws[draws.length - 1] = this.#random();
   }
 
   /** A member was put on its group's roster. */

@@ -21,12 +21,10 @@ import { NO_TRIAL } from './health.ts';
 import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
 import { isWanted, type Narrowing, type Scope, scopeOf } from './scope.ts';
-import { next, pass } from './selection.ts';
+import { next, PASSED_OVER, pass } from './selection.ts';
 import { noteUse } from './usage.ts';
 
 const UNTRIED: Tried = [];
-/** So many that are blocked for the target are passed over; then a blocked one serves. */
-const PASSED_OVER = 3;
 
 /** The next session's route, or the cause for which there is none. `pool.outcome` says how it was chosen, `pool.moved` from where. */
 export function resolve(pool: Pool, selector: Selector, targetHost: string, tried: Tried = UNTRIED): Route | Cause {

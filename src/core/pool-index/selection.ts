@@ -10,19 +10,22 @@ import type { Roster } from './roster.ts';
 import type { Scope } from './scope.ts';
 import { UsageOrder } from './usage-order.ts';
 
-/** Whose turn it is. The scope must not be empty. */
-export function next(pool: Pool, scope: Scope): Member {
+/** So many that are blocked for the target are passed over; then a blocked one serves. */
+export const PASSED_OVER = 3;
+
+/** Whose turn it is; by chance, what the draws say that come `after` so many others. The scope must not be empty. */
+export function next(pool: Pool, scope: Scope, after = 0): Member {
   switch (pool.state.policy.selection) {
     case 'round_robin':
       return inTurn(scope);
     case 'random':
-      return at(scope, Math.floor(pool.draws[0] * scope.size));
+      return at(scope, Math.floor(pool.draws[2 * after]! * scope.size));
     case 'least_connections':
-      return leastUsed(scope, true);
+      return leastUsed(pool, scope, true);
     case 'least_recently_used':
-      return leastUsed(scope, false);
+      return leastUsed(pool, scope, false);
     case 'fastest':
-      return fasterOfTwo(pool, scope);
+      return fasterOfTwo(pool, scope, after);
   }
 }
 
@@ -83,12 +86,12 @@ function at(scope: Scope, index: number): Member {
 }
 
 /** Those that were never used from here come first; then the smallest rank. */
-function leastUsed(scope: Scope, countsRequests: boolean): Member {
+function leastUsed({ era }: Pool, scope: Scope, countsRequests: boolean): Member {
   let best: Roster | null = null;
   let bestRank = Number.POSITIVE_INFINITY;
   for (const roster of scope.rosters) {
     if (roster.size === 0) continue;
-    const order = orderOf(roster, countsRequests);
+    const order = orderOf(roster, era, countsRequests);
     if (roster.served < roster.size) return roster.list.get(roster.served);
     if (best !== null && order.firstRank >= bestRank) continue;
     best = roster;
@@ -97,22 +100,22 @@ function leastUsed(scope: Scope, countsRequests: boolean): Member {
   return best!.order!.first!;
 }
 
-/** The roster's order of this kind; of another kind, or without one, nobody was used yet. */
-function orderOf(roster: Roster, countsRequests: boolean): UsageOrder {
-  if (roster.order === null || roster.order.countsRequests !== countsRequests) {
-    roster.order = new UsageOrder(countsRequests);
+/** The roster's order of this era; of another one, or without any, nobody was used yet. */
+function orderOf(roster: Roster, era: number, countsRequests: boolean): UsageOrder {
+  if (roster.order?.era !== era) {
+    roster.order = new UsageOrder(countsRequests, era);
     roster.served = 0;
   }
   return roster.order;
 }
 
 /** Of two different ones at random the better. */
-function fasterOfTwo(pool: Pool, scope: Scope): Member {
+function fasterOfTwo(pool: Pool, scope: Scope, after: number): Member {
   const { size } = scope;
-  const one = Math.floor(pool.draws[0] * size);
+  const one = Math.floor(pool.draws[2 * after]! * size);
   const a = at(scope, one);
   if (size === 1) return a;
-  const other = Math.floor(pool.draws[1] * (size - 1));
+  const other = Math.floor(pool.draws[2 * after + 1]! * (size - 1));
   const b = at(scope, other < one ? other : other + 1);
   return cost(b) < cost(a) ? b : a;
 }

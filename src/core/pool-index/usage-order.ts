@@ -23,6 +23,12 @@ interface Entry {
 /** Requests under way count so many uses: more than fit between two of one session, within what a double holds exactly. */
 const A_REQUEST = 2 ** 32;
 
+/** A member and how little it was used. */
+export interface Ranked {
+  readonly member: Member;
+  readonly rank: number;
+}
+
 export class UsageOrder {
   readonly #heap = new PagedList<Entry>();
   /** By the members' slots, mixed: a `Map` of a million would stop the thread as it grows (0003). */
@@ -30,9 +36,13 @@ export class UsageOrder {
   readonly #entries = new Slots<Entry>();
   readonly #counts: boolean;
 
+  /** The pool's `era` in which it was made: in another one it lacks what happened meanwhile. */
+  readonly era: number;
+
   /** `counts`: requests under way come first. */
-  constructor(counts: boolean) {
+  constructor(counts: boolean, era: number) {
     this.#counts = counts;
+    this.era = era;
   }
 
   /** Whether requests under way come first. */
@@ -50,16 +60,22 @@ export class UsageOrder {
     return this.#heap.length === 0 ? Number.POSITIVE_INFINITY : this.#heap.get(0).rank;
   }
 
+  /** The members among which the best `count` are: in a heap the k-th best stands in its first k levels. */
+  front(count: number): Ranked[] {
+    const length = Math.min(this.#heap.length, 2 ** count - 1);
+    return Array.from({ length }, (_, at) => this.#heap.get(at));
+  }
+
   /** The member was chosen at this time, as its pool counts; one that was not here is from now on. */
   used(member: Member, time: number): void {
     const entry = this.#find(member) ?? this.#enter(member);
-    this.#rank(entry, time % A_REQUEST);
+    this.#rank(entry, time);
   }
 
   /** Requests of the member began or ended. */
   changed(member: Member): void {
     const entry = this.#find(member);
-    if (entry !== undefined && this.#counts) this.#rank(entry, entry.rank % A_REQUEST);
+    if (entry !== undefined && this.#counts) this.#rank(entry, entry.rank);
   }
 
   remove(member: Member): void {
@@ -90,7 +106,7 @@ export class UsageOrder {
   }
 
   #rank(entry: Entry, use: number): void {
-    entry.rank = (this.#counts ? (entry.member.live?.inflight ?? 0) * A_REQUEST : 0) + use;
+    entry.rank = rankOf(entry.member, use, this.#counts);
     this.#sink(this.#rise(entry));
   }
 
@@ -125,4 +141,9 @@ export class UsageOrder {
     this.#heap.set(at, entry);
     entry.at = at;
   }
+}
+
+/** The rank of a member that is used at this time; `counts`: requests under way come first. */
+export function rankOf({ live }: Member, time: number, counts: boolean): number {
+  return (counts ? (live?.inflight ?? 0) * A_REQUEST : 0) + (time % A_REQUEST);
 }

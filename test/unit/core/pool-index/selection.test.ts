@@ -237,6 +237,26 @@ describe('what each promises', () => {
     );
   });
 
+  it.each(['least_connections', 'least_recently_used'] as const)(
+    '%s: a change to another and back begins anew',
+    (own) => {
+      const world = new World(own);
+      const select = (selection: SelectionName) =>
+        world.directory.apply(putPool(1, { policy: { ...OPEN_POLICY, selection } }));
+      for (let i = 0; i < 4; i++) world.put(2 * i, true, {});
+      expect(world.pick({}, null)).not.toBe(null);
+      select('round_robin');
+      for (let i = 0; i < 2; i++) world.pick({}, null);
+      const route = pick(world.pool, null)!;
+      route.live!.began();
+      select(own);
+      const chosen = Array.from({ length: 4 }, () => world.pick({}, null));
+      expect(new Set(chosen).size).toBe(4);
+      const busy = Number.parseInt(route.sessionId.slice(-12), 16);
+      if (own === 'least_connections') for (let i = 0; i < 8; i++) expect(world.pick({}, null)).not.toBe(busy);
+    },
+  );
+
   it('fastest: of two, the one whose dials are quicker for the load that it has', () => {
     const world = new World('fastest');
     for (let i = 0; i < 2; i++) world.put(i, true, {});
