@@ -138,15 +138,16 @@ describe('60 of 100 upstreams fail', () => {
   });
 
   test('all are back within one half-open round once they are well', { timeout: 120_000 }, async () => {
-    rig.putPool({ maxEjectedPercent: 70, baseEjectionMs: 1_000, maxEjectionMs: 2_000 });
+    rig.putPool({ maxEjectedPercent: 70, baseEjectionMs: 3_000, maxEjectionMs: 6_000 });
     await fallIll();
     await ask(6 * SESSIONS);
-    expect(ejected()).toBeGreaterThan(ILL / 2);
+    // Some had their first time out already, and are out again or to be tried.
+    expect(ejected()).toBeGreaterThan(ILL / 4);
     for (const upstream of upstreams.slice(0, ILL)) {
       if (upstream.way === 'refuses') await upstream.listen();
       upstream.way = 'well';
     }
-    await eventually('nobody is out', () => ejected() === 0, 10_000);
+    await eventually('nobody is out', () => ejected() === 0, 15_000);
     // A round: each of the half-open has its one trial.
     expect(served(await ask(2 * SESSIONS))).toBe(2 * SESSIONS);
     expect(states().filter(({ health }) => health !== 'healthy')).toEqual([]);
