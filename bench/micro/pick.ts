@@ -9,14 +9,12 @@ import { consistentChoice } from '../../src/core/pool-index/consistent.ts';
 import type { Pool } from '../../src/core/pool-index/pool.ts';
 import { resolve } from '../../src/core/pool-index/resolve.ts';
 import { plainSelector } from '../../src/core/selector.ts';
+import { timeCalls } from '../lib/call-times.ts';
 import type { MicroOptions, Row } from '../lib/row.ts';
-import { printRows, quantileOf, rowOf } from '../lib/row.ts';
+import { printRows, rowOf } from '../lib/row.ts';
 import { filledDirectory, QUICK_SIZES, SIZES, sizeName, tokenOf } from './index-setup.ts';
 
 const KEYS = 50_000;
-/** Short, so that the median batch is one that nothing interrupted. */
-const BATCH = 100;
-const SINGLES = 50_000;
 
 const TARGET = 'a.test';
 const NO_KEY = plainSelector('default', null);
@@ -73,25 +71,7 @@ function ask(pool: Pool, key: string | null): Route {
 
 function measure(subject: Subject, count: number, pools: number, rounds: number): Row[] {
   const { pick, goalNs } = subject;
-  for (let i = 0; i < KEYS; i++) pick(i);
-  const medians = Array.from({ length: rounds }, () => {
-    const batches = new Float64Array(KEYS / BATCH);
-    for (let batch = 0; batch < batches.length; batch++) {
-      const start = performance.now();
-      for (let i = batch * BATCH; i < (batch + 1) * BATCH; i++) pick(i);
-      batches[batch] = ((performance.now() - start) * 1e6) / BATCH;
-    }
-    return quantileOf(batches, 0.5);
-  });
-  const tails = Array.from({ length: rounds }, () => {
-    const samples = new Float64Array(SINGLES);
-    for (let i = 0; i < SINGLES; i++) {
-      const start = performance.now();
-      pick(i);
-      samples[i] = (performance.now() - start) * 1e6;
-    }
-    return quantileOf(samples, 0.99);
-  });
+  const { medians, tails } = timeCalls(pick, KEYS, rounds);
   const id = `pick.${subject.id}.${count}.${pools}`;
   const name = `${subject.name}, ${sizeName(count, pools)}`;
   return [

@@ -12,12 +12,12 @@ import { isRoute } from '../../src/core/pool-index/request-route.ts';
 import { type RequestRoutes, requestRoutesOf } from '../../src/core/pool-index/request-routes.ts';
 import { compileProviderRoute } from '../../src/core/pool-index/route.ts';
 import type { LabelFilter } from '../../src/core/selector.ts';
+import { timeCalls } from '../lib/call-times.ts';
 import type { MicroOptions, Row } from '../lib/row.ts';
-import { printRows, quantileOf, rowOf } from '../lib/row.ts';
+import { printRows, rowOf } from '../lib/row.ts';
 
 /** Fewer than the routes that are kept. */
 const KEYS = 5_000;
-const BATCH = 100;
 const PROVIDER: ProviderState = {
   id: '0190c000-0000-7000-8000-000000000001' as ProviderId,
   workspaceId: '0190c000-0000-7000-8000-000000000002' as WorkspaceId,
@@ -99,25 +99,7 @@ function subjects(routes: RequestRoutes, base: Route): Subject[] {
 const NOTHING = { token: null, labels: null, ttlMs: null };
 
 function measure({ id, name, isHit, pick }: Subject, rounds: number): Row[] {
-  for (let i = 0; i < KEYS; i++) pick(i);
-  const medians = Array.from({ length: rounds }, () => {
-    const batches = new Float64Array(KEYS / BATCH);
-    for (let batch = 0; batch < batches.length; batch++) {
-      const start = performance.now();
-      for (let i = batch * BATCH; i < (batch + 1) * BATCH; i++) pick(i);
-      batches[batch] = ((performance.now() - start) * 1e6) / BATCH;
-    }
-    return quantileOf(batches, 0.5);
-  });
-  const tails = Array.from({ length: rounds }, () => {
-    const samples = new Float64Array(KEYS);
-    for (let i = 0; i < KEYS; i++) {
-      const start = performance.now();
-      pick(i);
-      samples[i] = (performance.now() - start) * 1e6;
-    }
-    return quantileOf(samples, 0.99);
-  });
+  const { medians, tails } = timeCalls(pick, KEYS, rounds);
   return [
     rowOf(`request-route.${id}`, name, 'ns', medians, isHit ? { id: 'I1', atMost: 1_300 } : undefined),
     rowOf(`request-route.${id}.p99`, `${name}, p99`, 'ns', tails, isHit ? { id: 'I1', atMost: 5_000 } : undefined),
