@@ -48,7 +48,9 @@ export async function ensureInstalled(run) {
   if (!npm) throw new Error('Packages are missing: run "npm ci" in the folder of the project.');
   console.error('Installing packages (npm ci) …');
   process.chdir(root);
-  const { code } = await run(process.execPath, [npm, 'ci', '--include=dev', '--no-audit', '--no-fund']);
+  // Its warnings are of the Node that installs, which is not the one that anything runs on.
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const { code } = await run(process.execPath, [npm, 'ci', '--include=dev', ...quiet]);
   if (code !== 0) throw new Error('"npm ci" failed; its messages are above.');
   if (!existsSync(pinnedNode)) {
     // An npm that skips install scripts by configuration leaves the package without its program.
