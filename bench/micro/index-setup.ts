@@ -75,10 +75,14 @@ export function emptyDirectory(pools: number): Filled {
   return { directory, pools: made };
 }
 
-/** The same with sessions 0 … count − 1 dealt out to the pools. */
-export function filledDirectory(count: number, pools: number): Filled {
+/** The same with sessions 0 … count − 1 dealt out to the pools; `over` says what is otherwise in one. */
+export function filledDirectory(
+  count: number,
+  pools: number,
+  over: (n: number) => Partial<SessionState> = () => ({}),
+): Filled {
   const filled = emptyDirectory(pools);
-  for (let n = 0; n < count; n++) filled.directory.apply(putOf(n, pools));
+  for (let n = 0; n < count; n++) filled.directory.apply(putOf(n, pools, over(n)));
   return filled;
 }
 

@@ -7,11 +7,11 @@
  * before anything is timed.
  */
 import { randomFillSync } from 'node:crypto';
+import type { LabelFilter } from '../../src/core/label-filter.ts';
 import type { PoolId, ProviderId, ProviderState, Route, SessionId, WorkspaceId } from '../../src/core/model.ts';
 import { isRoute } from '../../src/core/pool-index/request-route.ts';
 import { type RequestRoutes, requestRoutesOf } from '../../src/core/pool-index/request-routes.ts';
 import { compileProviderRoute } from '../../src/core/pool-index/route.ts';
-import type { LabelFilter } from '../../src/core/selector.ts';
 import { timeCalls } from '../lib/call-times.ts';
 import type { MicroOptions, Row } from '../lib/row.ts';
 import { printRows, rowOf } from '../lib/row.ts';

@@ -6,7 +6,7 @@
  * A value runs to the next `-<known key>-`, so a pool name or a value may hold
  * dashes. Whatever is not understood is refused by name, never ignored.
  */
-
+import { CompiledFilter, type LabelFilter } from './label-filter.ts';
 import { LABEL_KEYS, type LabelKey } from './model.ts';
 import { ownCopy } from './own-copy.ts';
 import { booleanValue, durationValue, labelValues, nameValue, providerValue, trimBlanks } from './selector-values.ts';
@@ -27,12 +27,6 @@ export interface Selector {
   /** Overrides the pool's stickiness mode; null: does not. */
   readonly strict: boolean | null;
 }
-
-/**
- * A session passes when for each key that is here it has one of the values. Values are in lower case, sorted and
- * distinct, so that equal filters are equal text.
- */
-export type LabelFilter = Readonly<Partial<Record<LabelKey, readonly string[]>>>;
 
 /** The canonical name of a key; aliases are no names of their own. */
 export type SelectorKey = 'session' | 'account' | LabelKey | 'provider' | 'ttl' | 'strict';
@@ -192,5 +186,5 @@ function labelsOf(first: Asked, second: Asked): LabelFilter | null {
     labels ??= {};
     labels[key] = values;
   }
-  return labels;
+  return labels === null ? null : new CompiledFilter(labels);
 }

@@ -39,8 +39,9 @@ export function resolveAccount(
   targetHost: string,
   tried: Tried,
 ): Route | Cause {
-  const bound = pool.assignments?.find(name);
-  if (bound === undefined) {
+  const { assignments } = pool;
+  const bound = assignments?.find(name);
+  if (assignments === null || bound === undefined) {
     const first = leastAssigned(pool, selector, name, null, tried);
     if (first === null) return nobody(pool);
     const route = hand(pool, first, 'assigned', selector, targetHost);
@@ -48,7 +49,7 @@ export function resolveAccount(
     bind(pool, { id: UNWRITTEN, name, to: first, pinned: false }, null, 'first_use');
     return route;
   }
-  const member = pool.findById(bound.sessionId);
+  const member = assignments.memberOf(bound);
   if (member !== undefined && isWanted(member, selector) && canServe(pool, member, tried)) {
     const next = isOverdue(pool, bound) ? leastAssigned(pool, selector, name, member, tried) : null;
     return next === null

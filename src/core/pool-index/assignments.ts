@@ -22,6 +22,11 @@ import { Slots } from './slots.ts';
 /** Put on the tally of a session that must not be chosen: more than all assignments of a pool. */
 const EXCLUDED = 2 ** 30;
 
+/** An assignment as it is kept; `slot` is where its session's member was then, −1 for nowhere. */
+export interface Binding extends AssignmentState {
+  readonly slot: number;
+}
+
 interface Tally {
   readonly sessionId: SessionId;
   /** The session's number in the pool's tables while it is on a ring, else −1. */
@@ -32,7 +37,7 @@ interface Tally {
 export class PoolAssignments {
   readonly #pool: Pool;
   readonly #accounts = new PointTable();
-  readonly #assignments = new Slots<AssignmentState>();
+  readonly #assignments = new Slots<Binding>();
   /** By the point that the session has, or would have, on its ring. */
   readonly #points = new PointTable();
   readonly #tallies = new Slots<Tally>();
@@ -60,9 +65,16 @@ export class PoolAssignments {
   }
 
   /** The assignment of an account. */
-  find(accountName: string): AssignmentState | undefined {
+  find(accountName: string): Binding | undefined {
     const slot = this.#seek(this.#pool.keyHash(accountName), accountName);
     return slot < 0 ? undefined : this.#assignments.get(slot);
+  }
+
+  /** The session that an account is bound to, if the pool has it; where it was is looked at first. */
+  memberOf({ slot, sessionId }: Binding): Member | undefined {
+    const member = slot < 0 ? undefined : this.#pool.members.get(slot);
+    if (member?.id === sessionId && !member.group.gone) return member;
+    return this.#pool.findById(sessionId);
   }
 
   /** Binds an account, or moves or pins it. */
@@ -74,7 +86,9 @@ export class PoolAssignments {
     const sessionId = this.#bind(assignment.sessionId, 1);
     if (before !== undefined) this.#bind(before.sessionId, -1);
     // One copy of each id: a change that crossed a thread brings its own.
-    const kept = { id, poolId: this.#pool.state.id, accountName, sessionId, pinned, boundAtMs };
+    const poolId = this.#pool.state.id;
+    const memberSlot = this.#pool.findById(sessionId)?.slot ?? -1;
+    const kept = { id, poolId, accountName, sessionId, pinned, boundAtMs, slot: memberSlot };
     if (slot < 0) this.#accounts.insert(hash, this.#assignments.add(kept));
     else this.#assignments.replace(slot, kept);
   }

@@ -17,8 +17,6 @@ import type { Scope } from './scope.ts';
 
 /** More probes are fairer and dearer; `docs/decisions/0003-index-structure.md` has the measured table. */
 export const PROBES = 8;
-/** A smaller ring lies in the cache anyway. */
-const PREFETCH_FROM = 10_000;
 /** 2³² divided by the golden ratio: spreads the inputs of `mix`. */
 const STEP = 0x9e3779b9;
 const NOBODY: readonly Member[] = [];
@@ -44,20 +42,11 @@ export function consistentChoice(
     const { ring } = roster;
     const here = aside.length === 0 ? aside : aside.filter((member) => roster.has(member));
     if (ring.size <= here.length) continue;
-    let distance = Number.POSITIVE_INFINITY;
-    let point = 0;
-    let nearest = 0;
-    if (ring.size > PREFETCH_FROM) ring.prefetch(start, STEP, probes);
-    for (let probe = 0; probe < probes; probe++) {
-      const from = mix((start + Math.imul(probe, STEP)) | 0);
-      const next = here.length === 0 ? ring.successor(from) : successorBut(pool, ring, from, here);
-      const gap = (next - from) >>> 0;
-      if (gap < distance) {
-        distance = gap;
-        point = next;
-        nearest = probe;
-      }
-    }
+    const nearest =
+      here.length === 0 ? ring.nearestOf(start, STEP, probes) : nearestBut(pool, ring, start, probes, here);
+    const from = probeOf(start, nearest);
+    const point = here.length === 0 ? ring.successor(from) : successorBut(pool, ring, from, here);
+    const distance = (point - from) >>> 0;
     if (distance > bestDistance || (distance === bestDistance && nearest > bestProbe)) continue;
     const member = firstAt(pool, ring, point, here)!;
     // The same distance from the same probe is the same point: ids decide, as they do within a roster.
@@ -67,6 +56,24 @@ export function consistentChoice(
     bestProbe = nearest;
   }
   return best;
+}
+
+function probeOf(start: number, probe: number): number {
+  return mix((start + Math.imul(probe, STEP)) | 0);
+}
+
+/** `nearestOf` over those of the ring that are not left aside. */
+function nearestBut(pool: Pool, ring: PointTable, start: number, probes: number, aside: readonly Member[]): number {
+  let nearest = 0;
+  let distance = Number.POSITIVE_INFINITY;
+  for (let probe = 0; probe < probes; probe++) {
+    const from = probeOf(start, probe);
+    const gap = (successorBut(pool, ring, from, aside) - from) >>> 0;
+    if (gap >= distance) continue;
+    distance = gap;
+    nearest = probe;
+  }
+  return nearest;
 }
 
 /** The next point clockwise at which there is another member than those of the ring which are left aside. */

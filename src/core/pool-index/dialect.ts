@@ -6,6 +6,7 @@
  * Invariant: a spelled value fits its format, whose characters are letters, digits and
  * `_~.-` (`token-format.ts`). What does not fit is told by its key, never cut or escaped.
  */
+import type { LabelFilter } from '../label-filter.ts';
 import {
   LABEL_KEYS,
   type LabelKey,
@@ -14,7 +15,6 @@ import {
   type ProviderState,
   type SessionLabels,
 } from '../model.ts';
-import type { LabelFilter } from '../selector.ts';
 import { type CompiledTemplate, compileTemplate } from '../template.ts';
 import { compileTokenFormat, type TokenFormat } from '../token-format.ts';
 import { type Pair, rotationOf } from './route.ts';

@@ -9,9 +9,8 @@
  * done the rosters hold those seen so far, and those that came since. Invariant: once
  * it is built, exactly those that can serve and have all the labels stand in a roster.
  */
-import type { LabelFilter } from '../selector.ts';
+import type { CompiledFilter, LabelMask } from '../label-filter.ts';
 import type { Group } from './group.ts';
-import { keysOf, type LabelMask, SEPARATOR } from './label-set.ts';
 import type { Member } from './member.ts';
 import { PagedList } from './paged-list.ts';
 import { type Positions, Roster } from './roster.ts';
@@ -87,11 +86,18 @@ export class Facet {
     return this.#cells.get(member.group)?.get(name) ?? null;
   }
 
-  /** Adds the group's rosters that a filter for just these keys lets through to `found`. */
-  collect(group: Group, filter: LabelFilter, found: Roster[]): void {
+  /** Adds the group's rosters that a filter lets through, as far as the facet's keys go, to `found`. */
+  collect(group: Group, filter: CompiledFilter, found: Roster[]): void {
     const cells = this.#cells.get(group);
     if (cells === undefined) return;
-    for (const name of namesOf(filter, this.mask)) {
+    const names = filter.cellsFor(this.mask);
+    if (names === null) {
+      for (const roster of cells.values()) {
+        if (filter.fits(roster.list.get(0).labels?.labels, this.mask)) found.push(roster);
+      }
+      return;
+    }
+    for (const name of names) {
       const roster = cells.get(name);
       if (roster !== undefined) found.push(roster);
     }
@@ -106,14 +112,4 @@ export class Facet {
   drop(group: Group): void {
     this.#cells.delete(group);
   }
-}
-
-/** The names of the cells that a filter lets through: one value of each key, in every combination. */
-function namesOf(filter: LabelFilter, mask: LabelMask): readonly string[] {
-  let names: readonly string[] | null = null;
-  for (const key of keysOf(mask)) {
-    const values: readonly string[] = filter[key] ?? [];
-    names = names === null ? values : names.flatMap((name) => values.map((value) => `${name}${SEPARATOR}${value}`));
-  }
-  return names ?? [];
 }

@@ -2,9 +2,9 @@
  * The facets of a pool: one for each set of label keys that requests asked for, and
  * the building of those that are new. `Pool` tells it of every member that comes and goes.
  */
+import type { LabelMask } from '../label-filter.ts';
 import { Facet } from './facet.ts';
 import type { Group } from './group.ts';
-import type { LabelMask } from './label-set.ts';
 import type { Member } from './member.ts';
 import type { Roster } from './roster.ts';
 import type { Slots } from './slots.ts';

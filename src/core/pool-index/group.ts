@@ -141,14 +141,15 @@ export class Group {
   /** The member's route as of now, with its session's live state; null without an endpoint. */
   routeOf(member: Member): Route | null {
     const route = member.stamp === this.#stamp ? member.route : this.#recompile(member);
-    if (route !== null && route.live === null) route.live = member.live ??= new SessionLive(member);
+    // The member knows as well as the route, and is in the cache by now.
+    if (member.live === null && route !== null) route.live = member.live = new SessionLive(member);
     return route;
   }
 
   /** Makes `route` the member's own from now on. */
   assign(member: Member, route: Route | null): void {
-    member.route = route;
     member.stamp = this.#stamp;
+    this.#give(member, route);
   }
 
   /** Puts a member that stands nowhere where it belongs. */
@@ -192,13 +193,19 @@ export class Group {
     const retired = this.hasRetired(member);
     member.stamp = this.#stamp;
     if (state.type === 'static') {
-      if (retired && before !== null) member.route = { ...before };
+      if (retired && before !== null) this.#give(member, { ...before });
       return member.route;
     }
     const route = compileProviderRoute(member, state, this.pool.localExit);
     const stays = !retired && before !== null && route !== null && sameRoute(before, route);
-    if (!stays) member.route = route;
+    if (!stays) this.#give(member, route);
     return member.route;
+  }
+
+  /** Another route of the same session fares as that does. */
+  #give(member: Member, route: Route | null): void {
+    if (route !== null) route.live = member.live;
+    member.route = route;
   }
 }
 

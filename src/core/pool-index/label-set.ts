@@ -3,23 +3,8 @@
  * sessions of a hundred cities share a hundred of these. `Facet` asks for the text under
  * which a session stands for some of the label keys; it is made once and kept.
  */
-import { LABEL_KEYS, type LabelKey, type SessionLabels } from '../model.ts';
-
-/** A set of label keys, a bit each in the order of LABEL_KEYS; 0: none. */
-export type LabelMask = number;
-export const ALL_LABELS: LabelMask = (1 << LABEL_KEYS.length) - 1;
-/** Between the values of a cell's name: no label holds it. */
-export const SEPARATOR = '\u0000';
-
-/** The keys of a mask. */
-export function keysOf(mask: LabelMask): LabelKey[] {
-  return LABEL_KEYS.filter((_, bit) => (mask & (1 << bit)) !== 0);
-}
-
-/** The mask of those keys that `labels` has. */
-export function maskOf(labels: { readonly [key in LabelKey]?: unknown }): LabelMask {
-  return LABEL_KEYS.reduce((mask, key, bit) => (labels[key] === undefined ? mask : mask | (1 << bit)), 0);
-}
+import { keysOf, type LabelMask, maskOf, SEPARATOR } from '../label-filter.ts';
+import { LABEL_KEYS, type SessionLabels } from '../model.ts';
 
 export class LabelSet {
   readonly labels: SessionLabels;

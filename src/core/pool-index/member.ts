@@ -23,26 +23,27 @@ export const BENCHED = 3;
 export type Standing = typeof NOWHERE | typeof OFF | typeof SERVING | typeof BENCHED;
 
 export class Member implements RouteSeed, LoadWatcher, Patient {
-  readonly id: SessionId;
-  /** Its point on the ring, and its hash in the table of ids: the same for every start. */
-  readonly point: number;
+  // First what a choice reads, side by side: beyond the caches each line of 64 octets counts.
   readonly group: Group;
-  token: string;
-  localAddress: string | null;
-  labels: LabelSet | null;
-  /** Its number in the pool's tables. */
-  slot = -1;
   standing: Standing = NOWHERE;
-  /** Its index in the list of those that stand where it does. */
-  position = -1;
-  /** The route last compiled; use `Group.routeOf`, which knows whether it still holds. */
-  route: Route | null = null;
   /** The group's stamp for which `route` was compiled. */
   stamp = -1;
+  /** The route last compiled; use `Group.routeOf`, which knows whether it still holds. */
+  route: Route | null = null;
+  /** How it fares, on each of its routes as well; null until its route is first handed out. */
+  live: SessionLive | null = null;
   /** Written by `Health` alone. */
   condition: Condition | null = null;
-  /** How it fares; null until its route is first handed out. */
-  live: SessionLive | null = null;
+  readonly id: SessionId;
+  token: string;
+  /** Its number in the pool's tables. */
+  slot = -1;
+  /** Its index in the list of those that stand where it does. */
+  position = -1;
+  /** Its point on the ring, and its hash in the table of ids: the same for every start. */
+  readonly point: number;
+  localAddress: string | null;
+  labels: LabelSet | null;
 
   constructor(seed: RouteSeed, point: number, group: Group, labels: LabelSet | null) {
     this.id = seed.id;

@@ -12,7 +12,12 @@
  * lie side by side, one cache line a look-up. `PointTable` makes it grow.
  */
 
+import { mix } from './hash.ts';
+
 const MAX_TAIL = 1024;
+/** A slab of so many cells lies in the cache anyway. */
+const CACHED = 16_384;
+const LOWEST = -0x80000000;
 
 export class PointSlab {
   readonly capacity: number;
@@ -21,6 +26,8 @@ export class PointSlab {
   /** [point, slot + 1] pairs; a zero second half is an empty cell. */
   #cells: Int32Array;
   readonly #shift: number;
+  /** What was read in advance. Means nothing; kept, so that the compiler does not drop the reads. */
+  seen = 0;
 
   /** `capacity` is a power of two from 8 on; the tail takes what is displaced beyond the last home. */
   constructor(capacity: number) {
@@ -55,9 +62,39 @@ export class PointSlab {
     return at < end ? at >> 1 : this.end;
   }
 
-  /** Reads the home cell of a point. What it answers means nothing; the read brings the cell into the cache. */
-  touch(point: number): number {
-    return this.#cells[2 * this.#home(point)]!;
+  /** As `PointTable.nearestOf`, which says what it is; the slab must not be empty. */
+  nearestOf(start: number, step: number, count: number): number {
+    const cells = this.#cells;
+    if (this.capacity > CACHED) this.#touch(start, step, count);
+    const end = 2 * this.end;
+    let nearest = 0;
+    let distance = Number.POSITIVE_INFINITY;
+    for (let probe = 0; probe < count; probe++) {
+      const from = mix((start + Math.imul(probe, step)) | 0);
+      let at = 2 * this.#home(from);
+      while (at < end && (cells[at]! < from || cells[at + 1] === 0)) at += 2;
+      // Beyond the last point the ring goes on with the first.
+      const next = at < end ? cells[at]! : cells[2 * this.lowerBound(LOWEST)]!;
+      const gap = (next - from) >>> 0;
+      if (gap >= distance) continue;
+      distance = gap;
+      nearest = probe;
+    }
+    return nearest;
+  }
+
+  /** As `PointTable.prefetch`. */
+  prefetch(point: number): void {
+    this.seen = this.#cells[2 * this.#home(point)]!;
+  }
+
+  /** Reads all homes before any is looked at: the branches of a search wait for its cell, and the waits would add up. */
+  #touch(start: number, step: number, count: number): void {
+    const cells = this.#cells;
+    let seen = 0;
+    for (let probe = 0; probe < count; probe++)
+      seen ^= cells[2 * this.#home(mix((start + Math.imul(probe, step)) | 0))]!;
+    this.seen = seen;
   }
 
   /** The first cell with exactly this point, or −1. Equal points stand side by side. */

@@ -10,8 +10,8 @@
  *   points   −2³¹ ───────── frontier ───────────── 2³¹−1
  *            in `current`  │  still in `old`
  *
- * What was copied stays in `old` unread. Copying 64 cells a change ends a
- * migration long before the new slab could want another one.
+ * What was copied stays in `old` unread. A migration must end before the new slab wants
+ * another one: 16 cells a change do, when it shrinks; more would only make changes dearer.
  */
 import { mix } from './hash.ts';
 import { PointSlab } from './point-slab.ts';
@@ -20,14 +20,12 @@ const MIN_CAPACITY = 8;
 /** Beyond 0.6 linear probing's runs grow quickly; below 1/8 a successor is too far away. */
 const MAX_LOAD = 0.6;
 const MIN_LOAD = 0.125;
-const CELLS_PER_CHANGE = 64;
+const CELLS_PER_CHANGE = 24;
 const LOWEST = -0x80000000;
 const HIGHEST = 0x7fffffff;
 
 export class PointTable {
   size = 0;
-  /** What `prefetch` read; means nothing. */
-  seen = 0;
   #current = new PointSlab(MIN_CAPACITY);
   #old: PointSlab | null = null;
   #frontier = LOWEST;
@@ -56,6 +54,11 @@ export class PointTable {
     return true;
   }
 
+  /** Brings the home of a point into the cache, if it is not there yet, without waiting for it. */
+  prefetch(point: number): void {
+    this.#slabOf(point).prefetch(point);
+  }
+
   /** A position for `slotAt` and `next`: the first pair with this point, or −1. Valid until the next change. */
   seek(point: number): number {
     return this.#slabOf(point).seek(point);
@@ -72,15 +75,21 @@ export class PointTable {
   }
 
   /**
-   * Brings the places of several coming look-ups into the cache at once: a
-   * look-up's branches wait for its cell, so that without this the waits add up.
+   * Which of `count` probes, the mixes of start, start + step, …, is nearest to its successor; of equal ones the first.
+   * The table must not be empty.
    */
-  prefetch(start: number, step: number, count: number): void {
-    const current = this.#current;
-    let seen = 0;
-    for (let i = 0; i < count; i++) seen ^= current.touch(mix((start + Math.imul(i, step)) | 0));
-    // Kept, so that the compiler does not drop reads that nobody uses.
-    this.seen = seen;
+  nearestOf(start: number, step: number, count: number): number {
+    if (this.#old === null) return this.#current.nearestOf(start, step, count);
+    let nearest = 0;
+    let distance = Number.POSITIVE_INFINITY;
+    for (let probe = 0; probe < count; probe++) {
+      const from = mix((start + Math.imul(probe, step)) | 0);
+      const gap = (this.successor(from) - from) >>> 0;
+      if (gap >= distance) continue;
+      distance = gap;
+      nearest = probe;
+    }
+    return nearest;
   }
 
   /** The next point clockwise, `point` itself included, around the ring of 2³². The table must not be empty. */

@@ -48,53 +48,54 @@ export type ResolveOutcome =
   | 'none';
 
 export class Pool {
+  // First what every choice reads, side by side: with thousands of pools each is a miss of the caches.
   state: PoolState;
+  readonly judge: Health;
+  /** Everybody who can serve. */
+  readonly scope = new Scope();
+  /** How the last `resolve` of this pool chose; for its metrics, read in the same turn. */
+  outcome: ResolveOutcome = 'none';
+  /** What the last `resolve` moved, if anything. */
+  moved: Move | null = null;
+  /** What of the selector no route could be made of, at the last `resolve`. */
+  fault: SelectorFault | null = null;
+  /** The number of the trial that the last `resolve` began, or NO_TRIAL: it goes with the request. */
+  trial = NO_TRIAL;
+  #tokens = new PointTable();
+  readonly #hashKey: HashKey;
+  members = new Slots<Member>();
+  readonly sticky: StickyTable;
+  readonly #stickySalt: number;
+  /** Makes each pool's consistent choices independent of the others'. */
+  readonly ringSalt: number;
+  /** Accounts bound to sessions; null until somebody binds one. */
+  assignments: PoolAssignments | null = null;
+  facets: Facets;
+  /** For requests that want less: written by `scopeOf`, good for one turn. */
+  readonly spareScope = new Scope();
+  readonly serving: Group[] = [];
+  readonly clock: Clock;
   /** What its policies say of targets; null where they say nothing. */
   targets: TargetPolicy | null;
   /** Sessions that can serve, whether or not the pool itself is enabled. */
   size = 0;
   /** Live sessions in all. */
   total = 0;
-  /** How the last `resolve` of this pool chose; for its metrics, read in the same turn. */
-  outcome: ResolveOutcome = 'none';
-  /** The number of the trial that the last `resolve` began, or NO_TRIAL: it goes with the request. */
-  trial = NO_TRIAL;
   /** Written by `Health` alone. */
   health: PoolHealth | null = null;
-  /** What of the selector no route could be made of, at the last `resolve`. */
-  fault: SelectorFault | null = null;
-  /** What the last `resolve` moved, if anything. */
-  moved: Move | null = null;
   /** Choices so far, where the selection looks at when sessions were used. */
   uses = 0;
   /** How often another selection was set: an order of use from before says nothing of now. */
   era = 0;
-  readonly serving: Group[] = [];
-  /** Everybody who can serve. */
-  readonly scope = new Scope();
-  /** For requests that want less: written by `scopeOf`, good for one turn. */
-  readonly spareScope = new Scope();
-  /** Accounts bound to sessions; null until somebody binds one. */
-  assignments: PoolAssignments | null = null;
-  readonly sticky: StickyTable;
-  readonly localExit: LocalExit | null;
-  /** Makes each pool's consistent choices independent of the others'. */
-  readonly ringSalt: number;
-  readonly clock: Clock;
-  readonly judge: Health;
   /** What chance says of the next choice and of those it may pass over, two for each: drawn before, so that it can be foreseen. */
   readonly draws = new Float64Array(2 * (1 + PASSED_OVER));
+  readonly #random: () => number;
   /** Random octets, for tokens. */
   readonly fill: RandomFill;
-  readonly #random: () => number;
   readonly onBind: (binding: AccountBinding) => void;
-  facets: Facets;
-  members = new Slots<Member>();
-  readonly #hashKey: HashKey;
-  readonly #stickySalt: number;
+  readonly localExit: LocalExit | null;
   readonly #groups = new Map<ProviderId, Group>();
   #ids = new PointTable();
-  #tokens = new PointTable();
   readonly #labels = new LabelSets();
   #destroyed = false;
 

@@ -12,8 +12,9 @@
  * not. Synchronous, and without allocation but for the first sight of a key, a move, or a narrowed choice.
  */
 import type { Cause } from '../cause.ts';
+import { CompiledFilter, type LabelFilter, stickyKeyWith } from '../label-filter.ts';
 import type { Route } from '../model.ts';
-import type { LabelFilter, Selector } from '../selector.ts';
+import type { Selector } from '../selector.ts';
 import { resolveAccount } from './accounts.ts';
 import { absenceOf, canServe, hand, isRefused, isStrict, isTried, membersOf, nobody, type Tried } from './choice.ts';
 import { consistentChoice } from './consistent.ts';
@@ -25,6 +26,7 @@ import { next, PASSED_OVER, pass } from './selection.ts';
 import { noteUse } from './usage.ts';
 
 const UNTRIED: Tried = [];
+const NOBODY: readonly Member[] = [];
 
 /** The next session's route, or the cause for which there is none. `pool.outcome` says how it was chosen, `pool.moved` from where. */
 export function resolve(pool: Pool, selector: Selector, targetHost: string, tried: Tried = UNTRIED): Route | Cause {
@@ -42,8 +44,8 @@ export function resolve(pool: Pool, selector: Selector, targetHost: string, trie
 
 /** What a sticky key is remembered under: with labels or a provider asked for, it is another key. */
 export function stickyKeyOf({ session, labels, provider }: Selector): string {
-  if (labels === null && provider === null) return session!;
-  return `${session}\u0000${JSON.stringify([labels, provider])}`;
+  if (labels !== null) return CompiledFilter.of(labels).stickyKey(session!, provider);
+  return provider === null ? session! : stickyKeyWith(session!, null, provider);
 }
 
 function choose(pool: Pool, scope: Scope, targetHost: string, tried: Tried): Member | null {
@@ -67,18 +69,28 @@ function choose(pool: Pool, scope: Scope, targetHost: string, tried: Tried): Mem
 }
 
 function resolveKey(pool: Pool, selector: Selector, key: string, targetHost: string, tried: Tried): Route | Cause {
-  const named = pool.findByToken(pool.keyHash(key), key);
+  const hash = pool.keyHash(key);
+  // A key is no token as a rule: what is looked at next is on its way meanwhile.
+  const remembered = stickyKeyOf(selector);
+  const place = pool.stickyHash(remembered === key ? hash : pool.keyHash(remembered));
+  pool.sticky.prefetch(place);
+  const named = pool.findByToken(hash, key);
   if (named !== undefined && isWanted(named, selector)) {
     if (canServe(pool, named, tried)) return hand(pool, named, 'token', selector, targetHost);
     if (isStrict(pool, selector) || isTried(named, tried)) return 'session_unavailable';
   }
-  return resolveSticky(pool, selector, targetHost, tried);
+  return resolveSticky(pool, selector, { key: remembered, hash: place }, targetHost, tried);
 }
 
-function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried: Tried): Route | Cause {
+/** `key`: what it is remembered under, and its place in the table. */
+function resolveSticky(
+  pool: Pool,
+  selector: Selector,
+  { key, hash }: { readonly key: string; readonly hash: number },
+  targetHost: string,
+  tried: Tried,
+): Route | Cause {
   const { sticky } = pool;
-  const key = stickyKeyOf(selector);
-  const hash = pool.stickyHash(pool.keyHash(key));
   const held = sticky.find(hash, pool, key);
   if (held < 0) {
     const chosen = firstChoice(pool, selector, key, targetHost, tried);
@@ -111,7 +123,7 @@ function resolveSticky(pool: Pool, selector: Selector, targetHost: string, tried
 
 /** The consistent choice, but for one whom this target is blocked to. */
 function firstChoice(pool: Pool, asked: Narrowing, key: string, targetHost: string, tried: Tried): Member | null {
-  const aside = tried.length === 0 ? [] : membersOf(pool, tried);
+  const aside = tried.length === 0 ? NOBODY : membersOf(pool, tried);
   const scope = scopeOf(pool, asked);
   const chosen = consistentChoice(pool, scope, key, aside);
   if (chosen === null || !pool.judge.blocks(chosen, targetHost)) return chosen;

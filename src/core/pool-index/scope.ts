@@ -3,10 +3,10 @@
  * serve. All of a pool's when it asks for nothing. Made anew for a request that asks
  * for labels or a provider, in the pool's one spare scope: it is read in the same turn.
  */
-import type { LabelKey } from '../model.ts';
-import type { LabelFilter, Selector } from '../selector.ts';
+import { CompiledFilter, type LabelMask } from '../label-filter.ts';
+import { LABEL_KEYS } from '../model.ts';
+import type { Selector } from '../selector.ts';
 import type { Group } from './group.ts';
-import { maskOf } from './label-set.ts';
 import type { Member } from './member.ts';
 import type { Pool } from './pool.ts';
 import type { Roster } from './roster.ts';
@@ -29,14 +29,9 @@ export type Narrowing = Pick<Selector, 'labels' | 'provider'>;
 /** Whether a request may get this member as far as it says what it wants. */
 export function isWanted(member: Member, { labels, provider }: Narrowing): boolean {
   if (provider !== null && !isProvider(member.group, provider)) return false;
-  const filter = labels === null ? null : filterFor(member.group, labels);
-  if (filter === null) return true;
-  const has = member.labels?.labels;
-  for (const [key, values] of Object.entries(filter)) {
-    const value = has?.[key as LabelKey];
-    if (value === undefined || !values.includes(value)) return false;
-  }
-  return true;
+  if (labels === null) return true;
+  const filter = CompiledFilter.of(labels);
+  return filter.fits(member.labels?.labels, maskFor(member.group, filter));
 }
 
 /** The scope of a request, good for this turn. */
@@ -45,20 +40,20 @@ export function scopeOf(pool: Pool, { labels, provider }: Narrowing): Scope {
   const scope = pool.spareScope;
   scope.rosters.length = 0;
   scope.turn = 0;
+  const filter = labels === null ? null : CompiledFilter.of(labels);
   for (const group of pool.serving) {
     if (provider !== null && !isProvider(group, provider)) continue;
-    const filter = labels === null ? null : filterFor(group, labels);
-    if (filter === null) scope.rosters.push(group.roster);
-    else pool.facets.get(maskOf(filter), pool.members).collect(group, filter, scope.rosters);
+    const mask = filter === null ? 0 : maskFor(group, filter);
+    if (filter === null || mask === 0) scope.rosters.push(group.roster);
+    else pool.facets.get(mask, pool.members).collect(group, filter, scope.rosters);
   }
   return scope;
 }
 
-/** What of a filter the labels of the group's sessions decide: what its provider's templates take goes there. null: nothing. */
-function filterFor({ provider: { requests } }: Group, labels: LabelFilter): LabelFilter | null {
-  if (requests === null) return labels;
-  const left = Object.entries(labels).filter(([key]) => !requests.takes(key as LabelKey));
-  return left.length === 0 ? null : Object.fromEntries(left);
+/** Which keys of a filter the labels of the group's sessions decide: what its provider's templates take goes there. */
+function maskFor({ provider: { requests } }: Group, { mask }: CompiledFilter): LabelMask {
+  if (requests === null) return mask;
+  return LABEL_KEYS.reduce((left, key, bit) => (requests.takes(key) ? left & ~(1 << bit) : left), mask);
 }
 
 /** Whether a provider is meant by this name or id. */

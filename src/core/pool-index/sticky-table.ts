@@ -63,6 +63,11 @@ export class StickyTable {
     return this.#entries.used;
   }
 
+  /** What is looked at for a key with this hash comes into the cache while other things are done. */
+  prefetch(hash: number): void {
+    this.#table.prefetch(hash);
+  }
+
   /** The slot of a live key, or −1. Reads the clock for the calls that follow in this turn. */
   find(hash: number, pool: Pool, key: string): number {
     this.#now = this.#clock.monotonicMs();
