@@ -1,8 +1,9 @@
 /**
  * One upstream connection serves one identity (S2): thousands of random requests over 50 sessions of
  * three workspaces, with keep-alive on both sides, sticky keys and none, plain and
- * through tunnels, while credentials change and sessions come and go. The upstream binds each of
- * its connections to the first credential that it sees there, and counts every other.
+ * through tunnels, while credentials change, sessions come and go, and keys are revoked. The upstream binds
+ * each of its connections to the first credential that it sees there, and counts every other; none that
+ * it sees is older than its request, and a revoked key opens nothing.
  * The 100,000 of S2 are for the whole size; CI runs 20,000 of them.
  */
 import { createHash } from 'node:crypto';
@@ -28,6 +29,8 @@ const WORKSPACES = 3;
 const LANES = 24;
 /** One request in so many comes with a change to a session, seen by all that follow. */
 const CHANGE_EVERY = 20;
+/** And one in so many with another key for a workspace. */
+const KEY_CHANGE_EVERY = 500;
 
 /** What the upstream knows of one of its connections. */
 interface Binding {
@@ -50,7 +53,11 @@ const versions = new Array<number>(SESSIONS).fill(0);
 const idOf = <Id extends string>(kind: number, n: number): Id =>
   `018f8c30-${kind.toString(16).padStart(4, '0')}-7000-8000-${n.toString(16).padStart(12, '0')}` as Id;
 const workspaceOf = (n: number): number => n % WORKSPACES;
-const keyOf = (workspace: number): string => `sp_live_${'abc'[workspace]!.repeat(48)}`;
+/** How often each workspace's key was changed. */
+const keyVersions = new Array<number>(WORKSPACES).fill(0);
+const keyOf = (workspace: number, version = keyVersions[workspace]!): string =>
+  `sp_live_${'abc'[workspace]!.repeat(40)}${version.toString(16).padStart(8, '0')}`;
+const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex');
 /** A fifth of the sessions: their plain requests go through a tunnel of the embedded exit. */
 const isLocal = (n: number): boolean => n % 5 === 4;
 
@@ -90,17 +97,8 @@ function putWorkspace(workspace: number): void {
     mintTokens: false,
     parameters: [],
   };
+  putKey(workspace);
   rig.gateway.apply([
-    {
-      kind: 'key-put',
-      key: {
-        id: idOf<ApiKeyId>(5, workspace),
-        workspaceId,
-        hash: createHash('sha256').update(keyOf(workspace)).digest('hex'),
-        mayUseGateway: true,
-        expiresAtMs: null,
-      },
-    },
     {
       kind: 'pool-put',
       pool: { id: idOf<PoolId>(2, workspace), workspaceId, name: 'default', enabled: true, policy: OPEN_POLICY },
@@ -108,6 +106,13 @@ function putWorkspace(workspace: number): void {
     { kind: 'provider-put', provider: { ...provider, id: idOf<ProviderId>(3, workspace), type: 'static' } },
     { kind: 'provider-put', provider: { ...provider, id: idOf<ProviderId>(4, workspace), type: 'local' } },
   ]);
+}
+
+/** The workspace's key as it is now. */
+function putKey(workspace: number): void {
+  const id = idOf<ApiKeyId>(5 + keyVersions[workspace]!, workspace);
+  const key = { id, workspaceId: idOf<WorkspaceId>(0, workspace), hash: hashOf(keyOf(workspace)) };
+  rig.gateway.apply([{ kind: 'key-put', key: { ...key, mayUseGateway: true, expiresAtMs: null } }]);
 }
 
 /** Answers every request with the number of its connection and with what it came with; a CONNECT opens an echo. */
@@ -144,13 +149,28 @@ afterAll(async () => {
   await upstream.close();
 });
 
-/** Changes a random session: its credential mostly, or it is disabled and comes back. */
+/** Changes a random session: its credential mostly, or it is disabled or deleted and comes back. */
 function change(): void {
   const n = random(SESSIONS);
   versions[n]!++;
   const changes = [{ kind: 'session-put', session: sessionState(n) } as const];
   const off = { kind: 'session-put', session: sessionState(n, false) } as const;
-  rig.gateway.apply(random(4) === 0 ? [off, ...changes] : changes);
+  const gone = {
+    kind: 'session-gone',
+    poolId: idOf<PoolId>(2, workspaceOf(n)),
+    sessionId: idOf<SessionId>(1, n),
+  } as const;
+  const way = random(6);
+  rig.gateway.apply(way === 0 ? [off, ...changes] : way === 1 ? [gone, ...changes] : changes);
+}
+
+/** A random workspace gets another key, and its key until now is revoked. */
+function changeKey(): void {
+  const workspace = random(WORKSPACES);
+  const hash = hashOf(keyOf(workspace));
+  keyVersions[workspace]!++;
+  putKey(workspace);
+  rig.gateway.apply([{ kind: 'key-gone', hash }]);
 }
 
 /** A selector: of a token, of a sticky key, or of nothing. */
@@ -165,9 +185,36 @@ function selectorFor(workspace: number): string {
 /** Which session answered by each connection of the upstream. */
 const servedBy = new Map<string, string>();
 
+/** Requests with a key that was revoked before they were sent. */
+let refused = 0;
+
+async function askRevoked(workspace: number): Promise<void> {
+  const pair = Buffer.from(`default:${keyOf(workspace, random(keyVersions[workspace]!))}`).toString('base64');
+  const client = await RawClient.connect(rig.port);
+  client.send(`GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nProxy-Authorization: Basic ${pair}\r\n\r\n`);
+  // After twenty of them it looks like guessing.
+  expect(await client.until((c) => c.text.includes('\r\n\r\n'))).toMatch(
+    /^HTTP\/1\.1 (407 auth_failed|429 limit_reached)\r\n/,
+  );
+  client.close();
+  refused++;
+}
+
 /** One request, checked: who answered, with which credential, over which connection. */
 async function ask(client: RawClient, connect: boolean): Promise<'kept' | 'over'> {
   const workspace = random(WORKSPACES);
+  if (keyVersions[workspace]! > 0 && random(20) === 0) await askRevoked(workspace);
+  const keyVersion = keyVersions[workspace];
+  try {
+    return await askNow(client, connect, workspace);
+  } catch (error) {
+    // With its key a tunnel is cut, and a request that was not read yet is refused.
+    if (keyVersions[workspace] !== keyVersion) return 'over';
+    throw error;
+  }
+}
+
+async function askNow(client: RawClient, connect: boolean, workspace: number): Promise<'kept' | 'over'> {
   const pair = Buffer.from(`${selectorFor(workspace)}:${keyOf(workspace)}`).toString('base64');
   const target = `127.0.0.1:${upstream.port}`;
   const line = connect ? `CONNECT ${target}` : `GET http://${target}/`;
@@ -204,6 +251,7 @@ test(`${REQUESTS} requests, none over another's connection`, { timeout: 900_000 
     let client: RawClient | null = null;
     while (done < REQUESTS) {
       if (++done % CHANGE_EVERY === 0) change();
+      if (done % KEY_CHANGE_EVERY === 0) changeKey();
       const connect = random(10) === 0;
       client ??= await RawClient.connect(rig.port);
       if ((await ask(client, connect)) === 'over' || random(50) === 0) {
@@ -214,6 +262,7 @@ test(`${REQUESTS} requests, none over another's connection`, { timeout: 900_000 
     client?.close();
   });
   expect(alarms).toEqual([]);
+  expect(refused).toBeGreaterThan(REQUESTS / 100);
   // It did share: most requests came over a connection that another had used, of the same identity.
   expect(reused).toBeGreaterThan(REQUESTS / 4);
   expect(servedBy.size).toBeGreaterThan(SESSIONS);

@@ -117,4 +117,17 @@ describe('with labels asked for', () => {
       expect(filtered).toEqual(choicesOf(load(wanted), KEYS));
     }
   });
+
+  it('and so it is for more labels than are looked up one by one', () => {
+    const directory = directoryOf([putPool(1), putProvider(provider(1))], { maxStickyKeys: 8 });
+    for (let n = 0; n < 60; n++) {
+      const labels = { country: `c${n % 20}`, city: `x${n % 30}` };
+      directory.apply(putSession(n, { providerId: providerId(1), labels }));
+    }
+    const pool = poolIn(directory, 1);
+    const wanted = (letter: string, count: number) => Array.from({ length: count }, (_, i) => `${letter}${i}`);
+    const allowed = { country: wanted('c', 16), city: wanted('x', 17) };
+    const scope = scopeOf(pool, asking(null, { labels: allowed }));
+    expect(scope.size).toBe(Array.from({ length: 60 }).filter((_, n) => n % 20 < 16 && n % 30 < 17).length);
+  });
 });

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { mix } from '../../../../src/core/pool-index/hash.ts';
 import { PointTable } from '../../../../src/core/pool-index/point-table.ts';
+
+const STEP = 0x9e3779b9;
 
 /** Points that crowd: few values, the very ends, one home, and any. */
 const points = fc.oneof(
@@ -24,6 +27,15 @@ class Model {
   }
 }
 
+/** Which of eight probes is nearest to its successor; the first of equal ones. */
+function nearest(start: number, successor: (point: number) => number): number {
+  const gaps = Array.from({ length: 8 }, (_, probe) => {
+    const from = mix((start + Math.imul(probe, STEP)) | 0);
+    return (successor(from) - from) >>> 0;
+  });
+  return gaps.indexOf(Math.min(...gaps));
+}
+
 function slotsIn(table: PointTable, point: number): number[] {
   const slots: number[] = [];
   for (let at = table.seek(point); at >= 0; at = table.next(point, at)) slots.push(table.slotAt(point, at));
@@ -35,7 +47,9 @@ function compare(table: PointTable, model: Model, probes: readonly number[]): vo
   const sorted = (list: number[]): number[] => list.sort((a, b) => a - b);
   for (const point of [...probes, ...model.pairs.map((pair) => pair.point)]) {
     expect(sorted(slotsIn(table, point))).toEqual(sorted(model.slots(point)));
-    if (model.pairs.length > 0) expect(table.successor(point)).toBe(model.successor(point));
+    if (model.pairs.length === 0) continue;
+    expect(table.successor(point)).toBe(model.successor(point));
+    expect(table.nearestOf(point, STEP, 8)).toBe(nearest(point, (from) => model.successor(from)));
   }
 }
 
@@ -102,7 +116,7 @@ describe('the point table', () => {
   it('answers between the halves of a migration as it does outside one', () => {
     const table = new PointTable();
     const live: number[] = [];
-    // 1,229 pairs make 2,048 cells grow: the migration then lasts some thirty changes.
+    // 1,229 pairs make 2,048 cells grow: the migration then lasts some ninety changes.
     for (let n = 0; n < 1_400; n++) {
       const point = Math.imul(n, 0x9e3779b9);
       table.insert(point, n);
@@ -112,6 +126,9 @@ describe('the point table', () => {
       for (let i = 0; i < sorted.length; i += 13) {
         expect(table.successor(sorted[i]!)).toBe(sorted[i]);
         expect(table.successor((sorted[i]! + 1) | 0)).toBe(sorted[(i + 1) % sorted.length]);
+        expect(table.nearestOf(i, STEP, 8)).toBe(
+          nearest(i, (from) => sorted.find((point) => point >= from) ?? sorted[0]!),
+        );
       }
       for (let slot = 0; slot <= n; slot += 11) expect(slotsIn(table, live[slot]!)).toEqual([slot]);
     }
@@ -126,7 +143,7 @@ describe('the point table', () => {
         table.insert(other, n);
       });
       expect(table.remove(point, slot)).toBe(true);
-      for (let n = 0; n < 40; n++) table.insert(n, 5_000 + n);
+      for (let n = 0; n < 100; n++) table.insert(n, 5_000 + n);
       expect(slotsIn(table, point)).toEqual([]);
       expect(table.successor(point)).not.toBe(point);
     }
