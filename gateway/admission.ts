@@ -12,7 +12,7 @@ import type { Route } from '../src/core/model.ts';
 import type { Pool } from '../src/core/pool-index/pool.ts';
 import { resolve } from '../src/core/pool-index/resolve.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
-import { isSelectorFault, type Selector } from '../src/core/selector.ts';
+import { isSelectorFault } from '../src/core/selector.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { type Identity, isRejection, type Rejection } from './credentials.ts';
@@ -93,7 +93,9 @@ export function admit(
 
   exchange.stage = 'resolve';
   exchange.selector = selector;
-  const route = timedResolve(context, pool, selector, target.host, exchange);
+  const route = resolveTimed(context, pool, exchange, target.host);
+  exchange.chosenBy = pool.outcome;
+  exchange.moved = pool.moved;
   if (typeof route === 'string') {
     exchange.selectorFault = pool.fault;
     return route;
@@ -127,20 +129,17 @@ export function refusalOfRoute(ownAddresses: OwnAddresses, route: Route): Cause 
   return !leadsToExit(route) && ownAddresses.isOwn(route.host, route.port) ? 'loop_detected' : null;
 }
 
-function timedResolve(
-  context: GatewayContext,
+/** The session of the next attempt of an exchange, never one that it was through already; or why there is none. */
+export function resolveTimed(
+  { clock, resolveSeconds }: GatewayContext,
   pool: Pool,
-  selector: Selector,
-  targetHost: string,
   exchange: Exchange,
+  targetHost: string,
 ): Route | Cause {
-  const { clock, resolveSeconds } = context;
   const before = clock.monotonicMs();
-  const route = resolve(pool, selector, targetHost);
+  const route = resolve(pool, exchange.selector!, targetHost, exchange.tried);
   const ms = clock.monotonicMs() - before;
-  exchange.resolveMs = ms;
-  exchange.chosenBy = pool.outcome;
-  exchange.moved = pool.moved;
+  exchange.resolveMs += ms;
   let histogram = resolveSeconds.get(pool.outcome);
   if (histogram === undefined) {
     histogram = new Histogram(RESOLVE_BUCKETS);
@@ -148,10 +147,4 @@ function timedResolve(
   }
   histogram.observe(ms / 1_000);
   return route;
-}
-
-/** Another session for a request that was through `tried` already, never one of those; null: there is none. */
-export function chooseAgain(pool: Pool, selector: Selector, targetHost: string, tried: readonly Route[]): Route | null {
-  const route = resolve(pool, selector, targetHost, tried);
-  return typeof route === 'string' ? null : route;
 }

@@ -11,7 +11,7 @@
 import { CAUSES, type Cause } from '../src/core/cause.ts';
 import type { PoolPolicyState } from '../src/core/model.ts';
 import type { Selector } from '../src/core/selector.ts';
-import { chooseAgain, refusalOfRoute } from './admission.ts';
+import { refusalOfRoute, resolveTimed } from './admission.ts';
 import type { GatewayContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -33,8 +33,8 @@ export function moveOn(context: GatewayContext, exchange: Exchange, cause: Cause
   exchange.endRetry();
   if (!budget.take()) return false;
   const { host } = exchange.target!;
-  const route = chooseAgain(budget.pool, exchange.selector!, host, exchange.tried);
-  if (route !== null) {
+  const route = resolveTimed(context, budget.pool, exchange, host);
+  if (typeof route !== 'string') {
     const { trial, moved, outcome } = budget.pool;
     exchange.moved ??= moved;
     exchange.chosenBy = outcome;

@@ -42,6 +42,8 @@ interface Moves {
   retrying: boolean;
 }
 
+const NEVER_PLACED: readonly Route[] = [];
+
 export class Exchange implements Linked<Exchange> {
   readonly id: string;
   readonly kind: RequestKind;
@@ -82,6 +84,7 @@ export class Exchange implements Linked<Exchange> {
   budget: RetryBudget | null = null;
   /** What was asked for, before it is placed. */
   selector: Selector | null = null;
+  /** Choosing sessions, for all attempts together. */
   resolveMs = 0;
   /** Time in dials, which is not overhead of ours. */
   dialMs = 0;
@@ -159,7 +162,7 @@ export class Exchange implements Linked<Exchange> {
 
   /** The routes that it was placed on. */
   get tried(): readonly Route[] {
-    return this.#moves?.tried ?? [this.route!];
+    return this.#moves?.tried ?? (this.route === null ? NEVER_PLACED : [this.route]);
   }
 
   /** Time so far that was not ours: in dials, and waiting in vain. */
