@@ -20,7 +20,9 @@ const ms = (milliseconds: number) => ({
 });
 const ids = { workspaceId: new Uint8Array(16), poolId: new Uint8Array(16) };
 const asked = (init: Init) => create(UpdatePoolRequestSchema, init);
-const probing = (probe: Probe, rest: Init = {}) => asked({ ...rest, health: { probe } });
+/** Destinations of the same request. */
+type Rest = { destinations?: { allow?: string[]; deny?: string[]; connectPorts?: number[] } };
+const probing = (probe: Probe, rest: Rest = {}) => asked({ ...rest, health: { probe } });
 const told = (probe: Probe) => gatewayPolicy(policyOf(probing(probe), null)).probe;
 
 describe('what the gateway is told', () => {
@@ -70,7 +72,7 @@ test.each<[string, Probe, Probe]>([
   expect([found(good), found(bad)]).toEqual([[], [`health.probe.${field}`]]);
 });
 
-test.each<[string, Probe, Init]>([
+test.each<[string, Probe, Rest]>([
   ['target', { kind: TCP, target: 'a.test:443' }, {}],
   ['target', { kind: HANDSHAKE }, {}],
   ['target', { kind: HANDSHAKE, target: 'https://a.test/' }, {}],
