@@ -75,15 +75,12 @@ test('nothing is dialled where no probe is asked for', async () => {
 });
 
 describe('a TCP probe', () => {
-  test.each<Scheme>(['http', 'socks5'])(
-    'of an %s upstream connects, says nothing, and acquits nobody',
-    async (scheme) => {
-      put(scheme);
-      expect(await verdictOf(TCP)).toBe('abandoned 1 at');
-      expect([upstream.received(), probed(rig, 'served')]).toEqual(['', 1]);
-      await eventually('it closes', () => upstream.connections.every(({ socket }) => socket.destroyed));
-    },
-  );
+  test.each<Scheme>(['http', 'socks5'])('of %s connects, says nothing, and acquits nobody', async (scheme) => {
+    put(scheme);
+    expect(await verdictOf(TCP)).toBe('abandoned 1 at');
+    expect([upstream.received(), probed(rig, 'served')]).toEqual(['', 1]);
+    await eventually('it closes', () => upstream.connections.every(({ socket }) => socket.destroyed));
+  });
 
   test('of an https upstream looks at its certificate too', async () => {
     const tls = await startTlsConnector(certificate);
