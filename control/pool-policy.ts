@@ -26,6 +26,7 @@ import {
   StickinessMode,
   StickinessSchema,
 } from './gen/proxies/v1/proxies_pb.ts';
+import { filledProbe, gatewayProbe, probeContradictions } from './probe-policy.ts';
 
 /** The fields of a Pool that are policy. */
 export const POLICY_FIELDS = [
@@ -66,6 +67,7 @@ function filled(asked: PolicyRequest): Pool {
       baseEjection: health?.baseEjection ?? seconds(30),
       maxEjection: health?.maxEjection ?? seconds(600),
       maxEjectedPercent: health?.maxEjectedPercent ?? 50,
+      ...(health?.probe !== undefined && { probe: filledProbe(health.probe) }),
     }),
     destinations: create(DestinationsSchema, {
       allow: (destinations?.allow ?? []).map(canonicalEntry),
@@ -119,7 +121,10 @@ const ON_REVOKE: Readonly<Record<number, OnRevokeName>> = {
 
 /** What the gateway must know of a stored policy. */
 export function gatewayPolicy(policy: string): PoolPolicyState {
-  const pool = policyMessage(policy);
+  return stateOf(policyMessage(policy));
+}
+
+function stateOf(pool: Pool): PoolPolicyState {
   const { stickiness, failover, autoRotation, health, destinations, limits, quiet, via } = pool;
   const defaults = OPEN_POLICY;
   const ms = (span: Duration | undefined, otherwise: number) => (span === undefined ? otherwise : durationMs(span));
@@ -136,6 +141,7 @@ export function gatewayPolicy(policy: string): PoolPolicyState {
     baseEjectionMs: ms(health?.baseEjection, defaults.baseEjectionMs),
     maxEjectionMs: ms(health?.maxEjection, defaults.maxEjectionMs),
     maxEjectedPercent: health?.maxEjectedPercent ?? defaults.maxEjectedPercent,
+    probe: gatewayProbe(health?.probe),
     onRevoke: ON_REVOKE[pool.onRevoke] ?? defaults.onRevoke,
     allow: destinations?.allow ?? [],
     deny: destinations?.deny ?? [],
@@ -160,8 +166,9 @@ export function policyOf(request: PolicyRequest, stored: string | null): string 
   return toJsonString(PoolSchema, policy);
 }
 
-function contradictionsIn({ stickiness, health }: Pool): FieldViolation[] {
-  const found: FieldViolation[] = [];
+function contradictionsIn(policy: Pool): FieldViolation[] {
+  const { stickiness, health } = policy;
+  const found = probeContradictions(stateOf(policy));
   // Defaults count: who raises only one of the two is told of the other.
   if (isLonger(stickiness?.idleTtl, stickiness?.maxTtl)) {
     found.push({ field: 'stickiness.idleTtl', description: 'must be at most maxTtl, which is 24h by default' });

@@ -25,6 +25,7 @@ import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
 import { NameResolver } from './name-resolver.ts';
 import { OwnAddresses } from './own-addresses.ts';
+import { Prober } from './prober.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 import { UpstreamTls } from './upstream-tls.ts';
 import { Via } from './via.ts';
@@ -53,6 +54,7 @@ export interface GatewayOptions {
 export interface Assembled {
   readonly context: GatewayContext;
   readonly exit: LocalExitServer;
+  readonly prober: Prober;
 }
 
 /** Makes what all connections share, and the embedded exit, which listens from now on. */
@@ -105,5 +107,5 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
     resolveSeconds: new Map(),
     idPrefix: random.toString('hex', 8, 12),
   });
-  return { context, exit };
+  return { context, exit, prober: new Prober(context, Math.random) };
 }

@@ -22,6 +22,8 @@ const OTHER = 'other';
 
 export type RequestKind = 'forward' | 'connect';
 type Outcome = 'ok' | Fault;
+/** How a probe ended: it proved what it was for, it was cut before that, or what it met. */
+export type ProbeOutcome = 'served' | 'abandoned' | Cause;
 export type AuthFailure = 'missing' | 'malformed' | 'unknown' | 'expired' | 'forbidden';
 
 /** Counts of one pool since the process started. */
@@ -47,6 +49,7 @@ export class Counters {
   readonly causes = new Map<Cause, number>();
   readonly failovers = new Map<Cause, number>();
   readonly authFailures = new Map<AuthFailure, number>();
+  readonly probes = new Map<ProbeOutcome, number>();
   readonly #pools = new Map<string, PoolCounters>();
   readonly #labels = new Set<string>();
   readonly #dial = new Map<string, Histogram>();
@@ -78,6 +81,11 @@ export class Counters {
     this.failovers.set(cause, (this.failovers.get(cause) ?? 0) + 1);
   }
 
+  /** A probe ended. */
+  probe(outcome: ProbeOutcome): void {
+    this.probes.set(outcome, (this.probes.get(outcome) ?? 0) + 1);
+  }
+
   authFailure(reason: AuthFailure): void {
     this.authFailures.set(reason, (this.authFailures.get(reason) ?? 0) + 1);
   }
@@ -95,6 +103,7 @@ export class Counters {
     requests: Sample[];
     causes: Sample[];
     failovers: Sample[];
+    probes: Sample[];
     authFailures: Sample[];
     tunnelsActive: Sample[];
     bytes: Sample[];
@@ -117,6 +126,7 @@ export class Counters {
       requests,
       causes: samplesOf(this.causes),
       failovers: samplesOf(this.failovers),
+      probes: samplesOf(this.probes),
       authFailures: samplesOf(this.authFailures),
       tunnelsActive,
       bytes,

@@ -21,7 +21,7 @@ import type { StickyOverride, StickyOverrides } from '../src/core/pool-index/dir
 import { liveStateOf } from '../src/core/pool-index/session-live.ts';
 import { admit } from './admission.ts';
 import { Arrival, type Reception } from './arrival.ts';
-import { assemble, type GatewayOptions } from './assemble.ts';
+import { type Assembled, assemble, type GatewayOptions } from './assemble.ts';
 import { compileRanges } from './bindings.ts';
 import type { CapHoldings } from './caps.ts';
 import { type Admission, ClientConnection } from './client-connection.ts';
@@ -33,6 +33,7 @@ import type { HealthFeed } from './health-feed.ts';
 import { type Door, Listeners } from './listeners.ts';
 import { SHEDDING } from './load.ts';
 import { LoopDelay } from './loop-delay.ts';
+import type { Prober } from './prober.ts';
 import { SocksConnection } from './socks-connection.ts';
 import { SOCKS_VERSION } from './socks5.ts';
 import { turnAway } from './turn-away.ts';
@@ -45,8 +46,6 @@ const STICKY_SLICE_MS = 2;
 /** After the grace, what was cut gets this long to be gone: more than a tunnel's last words, less than the second in which we must be. */
 const LAST_WORDS_MS = 500;
 
-/** Nobody judges sessions by their attempts. */
-
 /** What a gateway holds right now; all zero once nobody uses it. */
 export interface GatewayHoldings {
   readonly clientConnections: number;
@@ -55,6 +54,7 @@ export interface GatewayHoldings {
   /** Those of them that have a session. */
   readonly placed: number;
   readonly tunnels: number;
+  readonly probes: number;
   readonly idleUpstreams: number;
   /** Slots taken, by level. */
   readonly slots: CapHoldings;
@@ -66,6 +66,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #context: GatewayContext;
   readonly #exit: LocalExitServer;
+  readonly #prober: Prober;
   readonly #listeners: Listeners;
   readonly #reception: Reception;
   readonly #arrivals = new Set<Arrival>();
@@ -74,28 +75,34 @@ export class Gateway {
   readonly #loopDelay = new LoopDelay();
   #onEmpty: (() => void) | null = null;
 
-  private constructor(options: GatewayOptions, context: GatewayContext, exit: LocalExitServer) {
+  private constructor(options: GatewayOptions, { context, exit, prober }: Assembled) {
     this.#options = options;
     this.#context = context;
     this.#exit = exit;
+    this.#prober = prober;
     this.#listeners = new Listeners(options.log, compileRanges(options.clientRanges));
     this.#reception = this.#makeReception();
     context.load.start();
-    context.directory.onRouteRetired = (route) => context.retire(route);
+    context.directory.onRouteRetired = (route) => {
+      context.retire(route);
+      prober.retire(route);
+    };
     context.directory.onRequestRouteRetired = (route, because) => {
       // One that merely was not asked for lately is as good as ever for the tunnels that are open over it.
       if (because === 'changed') context.retire(route);
       else context.upstreams.retire(route);
     };
-    context.directory.onScopeRetired = () => context.retireStale();
+    context.directory.onScopeRetired = () => {
+      context.retireStale();
+      prober.retireStale();
+    };
     context.directory.onWork = () => this.#stepDirectory();
     context.directory.onBind = (binding) => context.bindings.push(binding);
   }
 
   /** Makes a gateway that applies changes but takes no client yet. `health` hears how each attempt ends. */
   static async create(options: GatewayOptions, health: HealthFeed | null = null): Promise<Gateway> {
-    const { context, exit } = await assemble(options, health);
-    return new Gateway(options, context, exit);
+    return new Gateway(options, await assemble(options, health));
   }
 
   /** Applies committed changes to the index, in order: in force for the next request. */
@@ -108,6 +115,8 @@ export class Gateway {
       if (change.kind === 'key-gone') this.#context.revokeKey(change.hash);
       if (change.kind === 'key-put' && !change.key.mayUseGateway) this.#context.revokeKey(change.key.hash);
       if (change.kind === 'provider-gone') this.#stepDirectory();
+      if (change.kind === 'pool-put') this.#prober.heed(change.pool.id);
+      if (change.kind === 'pool-gone') this.#prober.heed(change.poolId);
       const after = clock.monotonicMs();
       this.#applySeconds.observe((after - before) / 1_000);
       this.#changes.set(change.kind, (this.#changes.get(change.kind) ?? 0) + 1);
@@ -133,6 +142,7 @@ export class Gateway {
       await this.close();
       throw error;
     }
+    this.#prober.start();
     return urls;
   }
 
@@ -145,6 +155,7 @@ export class Gateway {
       inFlight,
       placed: ledger.underWay,
       tunnels,
+      probes: this.#prober.size,
       idleUpstreams: upstreams.size,
       slots: caps.holdings(),
       deadlines: deadlines.size,
@@ -236,9 +247,10 @@ export class Gateway {
     return this.#context.directory.leastAssigned(query);
   }
 
-  /** From now on keep-alive answers close, so that clients leave by themselves; accepting goes on. */
+  /** From now on keep-alive answers close, so that clients leave by themselves, and nobody is probed; accepting goes on. */
   announceDrain(): void {
     this.#context.draining = true;
+    this.#prober.close();
   }
 
   /** From now on new tunnels are refused; requests are not. */
@@ -263,6 +275,7 @@ export class Gateway {
 
   /** Cuts everything at once. */
   async close(): Promise<void> {
+    this.#prober.close();
     this.#listeners.close();
     for (const arrival of this.#arrivals) arrival.destroy();
     await this.#empty(LAST_WORDS_MS);

@@ -1,5 +1,6 @@
 /**
- * TLS towards `https` upstreams: its context is made with the first of them, and used by every dial.
+ * TLS towards `https` upstreams, and towards the targets of probes: its context is made with the first of them, and
+ * used by every dial.
  *
  * The certificate must come from an authority that the runtime knows or the operator
  * named, and must name the host that the session names; a session with `tlsInsecure`
@@ -28,7 +29,7 @@ export class UpstreamTls {
   }
 
   /** Speaks TLS over a socket that is connected or about to be; 'secureConnect' follows, or an error. */
-  secure(carrier: Socket, { host, tlsInsecure }: Route): Socket {
+  secure(carrier: Socket, { host, tlsInsecure }: Pick<Route, 'host' | 'tlsInsecure'>): Socket {
     this.#secureContext ??= contextWith(this.#authorities);
     // `@types/node` has no `allowHalfOpen` here; Node passes it on to the socket.
     const options: ConnectionOptions & { readonly allowHalfOpen: true } = {

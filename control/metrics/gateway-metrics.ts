@@ -51,6 +51,7 @@ const ROWS: readonly Row[] = [
     (s) => s.firstByteSeconds,
   ),
   row('counter', 'failovers_total', ['cause'], 'Attempts that moved to another session.', (s) => s.failovers),
+  row('counter', 'probes_total', ['outcome'], 'Probes of sessions that ended.', (s) => s.probes),
   row('gauge', 'tunnels_active', ['pool'], 'Tunnels open now.', (s) => s.tunnelsActive),
   row('gauge', 'client_connections', [], 'Client connections open now.', (s) => single(s.clientConnections)),
   row(

@@ -19,6 +19,7 @@ const MAX_POOL_LIMIT = 1_000_000;
 const life = optional(rule.span(SECOND_MS, 365 * DAY_MS, '1s–365d'));
 const ejection = optional(rule.span(SECOND_MS, DAY_MS, '1s–24h'));
 const destinations = each(required(rule.destination), 0, MAX_DESTINATIONS);
+const probeKind = rule.knownEnum(pb.ProbeKindSchema);
 const poolLimit = optional(rule.between(0, MAX_POOL_LIMIT));
 
 const policies: MessageChecks<pb.UpdatePoolRequest & pb.CreatePoolRequest> = {
@@ -38,6 +39,11 @@ const policies: MessageChecks<pb.UpdatePoolRequest & pb.CreatePoolRequest> = {
     baseEjection: ejection,
     maxEjection: ejection,
     maxEjectedPercent: optional(rule.between(0, 100)),
+    probe: nested<pb.Probe>({
+      kind: required((kind) => (kind === pb.ProbeKind.UNSPECIFIED ? 'is required' : probeKind(kind))),
+      interval: optional(rule.span(5 * SECOND_MS, DAY_MS, '5s–24h')),
+      timeout: optional(rule.span(100, MINUTE_MS, '100ms–60s')),
+    }),
   }),
   destinations: nested<pb.Destinations>({
     allow: destinations,

@@ -47,6 +47,7 @@ export const GATEWAY_LIMITS = {
     help: 'requests and tunnels under way for one workspace',
   },
   maxPendingDials: { default: 2_000, min: 1, max: 1_000_000, help: 'connections to upstreams being opened, in all' },
+  maxProbes: { default: 64, min: 1, max: 10_000, help: 'probes of sessions under way, in all' },
   maxBodyBytes: { default: 17_179_869_184, min: 1, max: 562_949_953_421_312, help: 'size of a request body' },
   easeHeapPercent: { default: 92, min: 1, max: 99, help: 'of the heap in use: from there on keep-alive is off' },
   shedHeapPercent: { default: 95, min: 1, max: 99, help: 'of the heap in use: from there on new requests are refused' },

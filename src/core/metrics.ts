@@ -71,6 +71,8 @@ export interface GatewaySnapshot {
   readonly firstByteSeconds: readonly LabelledHistogram[];
   /** labels: cause */
   readonly failovers: readonly Sample[];
+  /** labels: outcome (served, abandoned, or a cause) */
+  readonly probes: readonly Sample[];
   /** labels: pool */
   readonly tunnelsActive: readonly Sample[];
   readonly clientConnections: number;

@@ -45,6 +45,29 @@ export type SelectionName = 'round_robin' | 'random' | 'least_connections' | 'le
 /** What becomes of live tunnels whose session was changed, disabled or deleted. */
 export type OnRevokeName = 'cut' | 'drain' | 'keep';
 
+/** What a probe proves: the upstream takes connections, opens tunnels, or brings an answer. */
+export type ProbeKindName = 'tcp' | 'handshake' | 'url';
+
+/** What a probe asks an upstream for. */
+export interface ProbeTarget {
+  /** Lower-case name or canonical address without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Over TLS with the target itself; false for a handshake. */
+  readonly secure: boolean;
+  /** Path and query of an URL; empty for a handshake. */
+  readonly path: string;
+}
+
+/** How the sessions of a pool are probed. */
+export interface ProbePolicy {
+  readonly kind: ProbeKindName;
+  /** null for `tcp`, and for it alone. */
+  readonly target: ProbeTarget | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
 /** What a pool's policies ask of the gateway. Times in milliseconds. */
 export interface PoolPolicyState {
   readonly selection: SelectionName;
@@ -64,6 +87,8 @@ export interface PoolPolicyState {
   readonly baseEjectionMs: number;
   readonly maxEjectionMs: number;
   readonly maxEjectedPercent: number;
+  /** null: no session is probed. */
+  readonly probe: ProbePolicy | null;
   readonly onRevoke: OnRevokeName;
   /** Canonical entries of the grammar of `destinations.ts`. All targets where `allow` is empty. */
   readonly allow: readonly string[];
@@ -93,6 +118,7 @@ export const OPEN_POLICY: PoolPolicyState = {
   baseEjectionMs: 30_000,
   maxEjectionMs: 600_000,
   maxEjectedPercent: 50,
+  probe: null,
   onRevoke: 'cut',
   allow: [],
   deny: [],

@@ -180,7 +180,7 @@ test('the metrics page has the published names and passes promtool', async () =>
   );
   expect(text).toContain('sallyport_build_info{version="0.0.0-test",');
   const published =
-    'resolve_duration_seconds requests_total causes_total overhead_seconds dial_duration_seconds first_byte_seconds failovers_total tunnels_active client_connections bytes_total sessions sticky_moves_total index_changes_total index_apply_seconds rpc_duration_seconds store_commit_seconds auth_failures_total event_loop_delay_seconds build_info';
+    'resolve_duration_seconds requests_total causes_total overhead_seconds dial_duration_seconds first_byte_seconds failovers_total probes_total tunnels_active client_connections bytes_total sessions sticky_moves_total index_changes_total index_apply_seconds rpc_duration_seconds store_commit_seconds auth_failures_total event_loop_delay_seconds build_info';
   for (const name of published.split(' ')) expect(text).toContain(`# TYPE sallyport_${name} `);
   const checked = promisify(execFile)('promtool', ['check', 'metrics']);
   checked.child.stdin?.end(text);

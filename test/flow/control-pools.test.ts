@@ -28,7 +28,10 @@ const POLICIES = {
   stickiness: { mode: 'STICKINESS_MODE_STRICT', idleTtl: '90.500s', maxTtl: '172800s' },
   failover: { maxAttempts: 5, deadline: '0.250s' },
   autoRotation: { onUnhealthy: false, maxAge: '3600s' },
-  health: { failuresToEject: 7, baseEjection: '5s', maxEjection: '50s', maxEjectedPercent: 0 },
+  health: {
+    ...{ failuresToEject: 7, baseEjection: '5s', maxEjection: '50s', maxEjectedPercent: 0 },
+    probe: { kind: 'PROBE_KIND_URL', target: 'https://www.example.com/?x', interval: '5s', timeout: '0.100s' },
+  },
   destinations: { allow: ['.example.com', '203.0.113.0/24:443'], deny: [':25'], connectPorts: [443, 80] },
   limits: { maxTunnelsPerSession: 9, maxPendingDialsPerSession: 3 },
   onRevoke: 'ON_REVOKE_DRAIN',

@@ -29,6 +29,7 @@ export function emptySnapshot(): GatewaySnapshot {
     clientConnections: 0,
     bytes: [],
     sessions: [],
+    probes: [],
     stickyMoves: [],
     indexChanges: [],
     indexApplySeconds: histogram,

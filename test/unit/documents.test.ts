@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromJson } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CreatePoolRequestSchema, UpdatePoolRequestSchema } from '../../control/gen/proxies/v1/proxies_pb.ts';
+import {
+  CreatePoolRequestSchema,
+  ProbeKindSchema,
+  UpdatePoolRequestSchema,
+} from '../../control/gen/proxies/v1/proxies_pb.ts';
 import { defaultPolicy, policyOf } from '../../control/pool-policy.ts';
 import { violationsOf } from '../../control/request-rules.ts';
 import { MAX_FAILURES, WINDOW_MS } from '../../gateway/auth-throttle.ts';
@@ -91,6 +95,7 @@ describe('blocks', () => {
       'Choosing, keeping and moving',
       'Failover',
       'Health',
+      'Probes',
       'Revoking',
     ]);
   });
@@ -125,6 +130,12 @@ describe('figures', () => {
 
   test.each(rowsOf('Descriptors'))('%s descriptors are enough for %s clients', (descriptors = '', clients = '') => {
     expect(new Caps(defaultLimits, number(descriptors)).maxConnections).toBe(number(clients));
+  });
+
+  test('the page has every kind of probe, and the metric that counts them', () => {
+    const kinds = ProbeKindSchema.values.filter(({ number }) => number !== 0).map(({ name }) => `\`${name}\``);
+    expect(rowsOf('Probes').map(([kind]) => kind)).toEqual(kinds);
+    expect(PAGE).toContain('`sallyport_probes_total{outcome}`');
   });
 
   test('what no setting changes is what the code has', () => {

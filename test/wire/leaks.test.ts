@@ -28,7 +28,7 @@ function descriptors(): number {
 
 const NO_SLOTS = { connections: 0, turnedAway: 0, sockets: 0, requests: 0, tunnels: 0, dials: 0, members: 0 };
 const NOTHING = {
-  ...{ clientConnections: 0, inFlight: 0, placed: 0, tunnels: 0, idleUpstreams: 0, deadlines: 0 },
+  ...{ clientConnections: 0, inFlight: 0, placed: 0, tunnels: 0, probes: 0, idleUpstreams: 0, deadlines: 0 },
   slots: NO_SLOTS,
 };
 

@@ -1,7 +1,9 @@
 /**
  * What the index does for health: takes sessions and groups out of rosters, and puts them
  * back. And how the gateway tells health of attempts, by their routes: of a session
- * that is gone meanwhile, or has another endpoint or credential, nothing is heard.
+ * that is gone meanwhile, or goes by another route, nothing is heard but that the attempt
+ * is over. It may be a trial, which nobody else would end: a session that was disabled
+ * and enabled meanwhile is the same one to health.
  */
 import type { Cause } from '../cause.ts';
 import type { Route } from '../model.ts';
@@ -42,13 +44,17 @@ export class HealthReports {
   /** A tunnel to the target is open, or the head of a response came. */
   succeeded(route: Route, targetHost: string, trial: number): void {
     const member = memberOf(route);
-    if (member !== null) this.#health.succeeded(member, targetHost, trial);
+    if (member === null) return;
+    if (isOwnRoute(member, route)) this.#health.succeeded(member, targetHost, trial);
+    else this.#health.abandoned(member, targetHost, trial);
   }
 
   /** The attempt ended with a cause that harms; or its answer did, after it had succeeded. */
   failed(route: Route, targetHost: string, cause: Cause, trial: number): void {
     const member = memberOf(route);
-    if (member !== null) this.#health.failed(member, targetHost, cause, trial);
+    if (member === null) return;
+    if (isOwnRoute(member, route)) this.#health.failed(member, targetHost, cause, trial);
+    else this.#health.abandoned(member, targetHost, trial);
   }
 
   /** It ended in a way that says nothing of the session. */
@@ -60,6 +66,10 @@ export class HealthReports {
 
 function memberOf(route: Route): Member | null {
   const member = route.live?.watcher;
-  if (!(member instanceof Member) || member.group.gone) return null;
-  return member.route === baseOf(route) ? member : null;
+  return member instanceof Member && !member.group.gone ? member : null;
+}
+
+/** Whether the member goes by this very route still. */
+function isOwnRoute(member: Member, route: Route): boolean {
+  return member.route === baseOf(route);
 }
