@@ -11,7 +11,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseBenchArguments } from './lib/arguments.ts';
 import { candidates, installed } from './lib/candidates.ts';
-import { type BenchFolder, type MicroResults, microBlock, runMicro } from './lib/micro.ts';
+import { type BenchFolder, type MicroResults, microBlock, rowsBlock, runMicro } from './lib/micro.ts';
+import { resolverShares } from './lib/resolver-share.ts';
 import type { RowResults } from './lib/results.ts';
 import { runRounds } from './lib/rounds.ts';
 import { FULL, QUICK, rows } from './lib/rows.ts';
@@ -50,12 +51,15 @@ async function main(): Promise<number> {
       folders[folder] = done;
       console.log(`\n${microBlock(done, folder)}`);
     }
+    const shares = resolverShares(results, folders.micro ?? null);
+    if (shares.length > 0) console.log(`\n${rowsBlock('resolving in a forwarded request', shares)}`);
     const report = {
       setting,
       quick: args.quick,
       rows: results,
       micro: folders.micro ?? null,
       control: folders.control ?? null,
+      shares,
     };
     if (args.json) writeFileSync(args.json, `${JSON.stringify(report, null, 1)}\n`);
     return failed(results) ? 1 : 0;

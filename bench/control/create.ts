@@ -1,9 +1,11 @@
 /**
  * C1: CreateSession over HTTP by 8 clients with a million sessions stored, beside
  * what bare better-sqlite3 commits one by one on the same disk, in turns. I4: the
- * same store started again, and a small one.
+ * same store started again, and a small one. I3: the memory of the process then, at
+ * rest.
  */
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type MicroOptions, type Row, rowOf } from '../lib/row.ts';
 import { spread } from '../lib/statistics.ts';
 import { BenchProduct } from './product.ts';
@@ -11,6 +13,8 @@ import { BenchProduct } from './product.ts';
 const CLIENTS = 8;
 const RAW_COMMITS = join(import.meta.dirname, 'raw-commits.ts');
 const RAW_TIMEOUT_MS = 60_000;
+/** Until it has given back what starting took. */
+const SETTLE_MS = 10_000;
 
 export async function run({ quick }: MicroOptions): Promise<Row[]> {
   const plan = quick ? { stored: 10_000, rounds: 2, seconds: 1 } : { stored: 1_000_000, rounds: 5, seconds: 5 };
@@ -28,11 +32,17 @@ export async function run({ quick }: MicroOptions): Promise<Row[]> {
     }
     const atLeast = Math.min(2_000, 0.7 * spread(raw).median);
     const large = quick ? [] : [rowOf('start-many', startName(plan.stored), 's', await restart(product, 3), goal(15))];
+    await setTimeout(SETTLE_MS);
+    const rss = rowOf('rss', `RSS at rest, ${amount(plan.stored)} sessions`, 'MB', [product.residentBytes / 1e6], {
+      id: 'I3',
+      atMost: 1_000,
+    });
     return [
       rowOf('create', `CreateSession, 8 clients, ${amount(plan.stored)} stored`, '/s', created, { id: 'C1', atLeast }),
       rowOf('create-raw', 'better-sqlite3 alone, a commit a row, the same disk', '/s', raw),
       rowOf('start', startName(10_000), 's', small, goal(2)),
       ...large,
+      rss,
     ];
   } finally {
     await product.close();

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
+import { residentBytes } from '../lib/process-meter.ts';
 import { productOf } from '../lib/product.ts';
 import { type Child, Stage } from '../lib/stage.ts';
 
@@ -48,11 +49,17 @@ export class BenchProduct {
       },
     });
     this.#child = child;
-    const ready = (await child.nextJson(READY_TIMEOUT_MS)) as { msg?: string; control_url?: string };
-    if (ready.msg !== 'ready' || ready.control_url === undefined)
-      throw new Error('the first line is not the ready line');
-    this.controlUrl = ready.control_url;
+    this.controlUrl = await this.#ready(child);
     return (performance.now() - startMs) / 1_000;
+  }
+
+  /** The control URL of the ready line; warnings come before it. */
+  async #ready(child: Child): Promise<string> {
+    for (;;) {
+      const line = (await child.nextJson(READY_TIMEOUT_MS)) as { msg?: string; level?: string; control_url?: string };
+      if (line.msg === 'ready' && line.control_url !== undefined) return line.control_url;
+      if (line.level !== 'warn') throw new Error(`it says ${line.msg} before it is ready`);
+    }
   }
 
   async stop(): Promise<void> {
@@ -64,6 +71,12 @@ export class BenchProduct {
   async close(): Promise<void> {
     this.#agent.destroy();
     await this.stage.close();
+  }
+
+  /** Of the running process. */
+  get residentBytes(): number {
+    if (this.#child === null) throw new Error('the product does not run');
+    return residentBytes(this.#child.pid);
   }
 
   get bootstrap(): Bootstrap {

@@ -55,11 +55,16 @@ export async function runMicro(
 
 /** The benches of one folder and run, each with its goal. */
 export function microBlock({ rows, errors }: MicroResults, folder: BenchFolder = 'micro'): string {
+  return [rowsBlock(BENCH_FOLDERS[folder].title, rows), ...complaints(errors)].join('\n');
+}
+
+/** Rows under a title, each with its goal. */
+export function rowsBlock(title: string, rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const { name, unit, median, min, max } = row;
     return [name, figures({ median, min, max }, digitsOf(median)), unit, verdictOf(row, (bound) => figure(bound, 0))];
   });
-  return [BENCH_FOLDERS[folder].title, align(lines), ...complaints(errors)].join('\n');
+  return `${title}\n${align(lines)}`;
 }
 
 /** Two trees' micro benches side by side, a run of each per round, and the first divided by the second. */
