@@ -9,7 +9,7 @@
  *
  * Invariant: holds no credential and no path.
  */
-import { CAUSES, type Cause } from '../src/core/cause.ts';
+import type { Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
 import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
 import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
@@ -21,6 +21,7 @@ import { nameOfFault } from '../src/core/selector-fault.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { outcomeOf, type PoolCounters, type RequestKind } from './counters.ts';
+import { harmOf } from './health-feed.ts';
 import { authorityOf, type Target } from './http1/target.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Linked } from './under-way.ts';
@@ -203,6 +204,8 @@ export class Exchange implements Linked<Exchange> {
   beginDial(): Cause | null {
     const { caps, upstreams } = this.#context;
     this.stage = 'dial';
+    // It may have been sent by a kept connection, which failed.
+    this.sentAt = -1;
     const route = this.route!;
     // A kept connection that nobody uses gives way to one that somebody waits for.
     if (!caps.hasSockets(route) && !upstreams.dropOne()) return 'overloaded';
@@ -281,13 +284,14 @@ export class Exchange implements Linked<Exchange> {
     const { health } = this.#context;
     const route = this.route!;
     const { host } = this.target!;
-    const harms = cause === null ? null : CAUSES[cause].harms;
+    // A plain request through a tunnel was sent when that was open.
+    const harms = cause === null ? null : harmOf(cause, route.tunnelled && this.sentAt !== -1);
     if (!wasServed) {
       if (harms === null) health.abandoned(route, host, this.#trial);
-      else health.failed(route, host, cause!, this.#trial);
+      else health.failed(route, host, cause!, this.#trial, harms);
     } else if (harms === 'token' || harms === 'session_target') {
       // Endpoint and credential did what they are for: how a tunnel through them ended later is not their doing.
-      health.failed(route, host, cause!, NO_TRIAL);
+      health.failed(route, host, cause!, NO_TRIAL, harms);
     }
   }
 

@@ -11,7 +11,7 @@
  * given back, and no socket left. It is no request: it leaves no record and no usage.
  */
 import type { Socket } from 'node:net';
-import { CAUSES, type Cause } from '../src/core/cause.ts';
+import type { Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
 import type { PoolState, ProbePolicy, Route } from '../src/core/model.ts';
 import { targetHostOf } from '../src/core/pool-index/probe-walk.ts';
@@ -20,6 +20,7 @@ import type { GatewayContext } from './context.ts';
 import type { ProbeOutcome } from './counters.ts';
 import { Deadline } from './deadlines.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
+import { harmOf } from './health-feed.ts';
 import { ProbeReply, probeRequest } from './probe-request.ts';
 
 export class Probe implements UpstreamOwner {
@@ -177,8 +178,9 @@ export class Probe implements UpstreamOwner {
       health.abandoned(route, host, this.#trial);
     } else {
       route.live!.lastCause = outcome;
-      if (CAUSES[outcome].harms === null) health.abandoned(route, host, this.#trial);
-      else health.failed(route, host, outcome, this.#trial);
+      const harms = harmOf(outcome, this.#reply !== null && this.#isTunnelled);
+      if (harms === null) health.abandoned(route, host, this.#trial);
+      else health.failed(route, host, outcome, this.#trial, harms);
       this.#log(outcome);
     }
   }

@@ -23,7 +23,8 @@ label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sent
 - **SOCKS**: the reply code (RFC 1928 section 6) that a client gets which speaks SOCKS5 and has said who it is.
 - **Whose**: who can do something about it.
 - **Moves**: another session may cure it.
-- **Harms**: what it counts against, when the health of sessions is judged.
+- **Harms**: what it counts against, when the health of sessions is judged. A plain request that went through a tunnel (SOCKS, LOCAL) harms
+  (session, target) alone from when that was open.
 - Some requests get a more exact number for the same cause: \`head_too_large\` is 414 when the request line takes up the room,
   \`method_unsupported\` is 405 for TRACE, \`bad_request\` is 501 for a transfer coding that we do not know.
   A SOCKS5 request with an address type that we do not know gets reply 8.

@@ -3,6 +3,7 @@
  * of them, and a record of what the health of sessions is told.
  */
 import type { HealthFeed } from '../../gateway/health-feed.ts';
+import { CAUSES } from '../../src/core/cause.ts';
 import type { Route } from '../../src/core/model.ts';
 import type { FinishedRequest } from '../../src/core/observed.ts';
 import { type GatewayRig, KEY, WORKSPACE } from './gateway-rig.ts';
@@ -80,7 +81,7 @@ export const answersHead =
     if (text.includes('\r\n\r\n')) socket.write(octets);
   };
 
-/** What is told of health, as `failed 1 upstream_reset`: the number is the session's. */
+/** What is told of health, as `failed 1 upstream_reset`: the number is the session's; in brackets whom it harms, if that is not the catalogue's. */
 export function recordedHealth(): HealthFeed & { readonly told: string[] } {
   const told: string[] = [];
   const tell = (what: string, { sessionId }: Route, targetHost: string, cause = ''): void => {
@@ -90,7 +91,8 @@ export function recordedHealth(): HealthFeed & { readonly told: string[] } {
   return {
     told,
     succeeded: (route, targetHost) => tell('succeeded', route, targetHost),
-    failed: (route, targetHost, cause) => tell('failed', route, targetHost, cause),
+    failed: (route, targetHost, cause, _, harms) =>
+      tell('failed', route, targetHost, harms === CAUSES[cause].harms ? cause : `${cause} (${harms})`),
     abandoned: (route, targetHost) => tell('abandoned', route, targetHost),
   };
 }

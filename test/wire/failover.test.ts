@@ -3,6 +3,7 @@
  * of asking. The client sees one answer, no body is sent twice, and what is not idempotent
  * reaches one upstream at most. `failover-bounds.test.ts` has how often and how long.
  */
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { CAUSES, type Cause, SOCKS_REPLIES } from '../../src/core/cause.ts';
 import type { GatewayLimits } from '../../src/core/limits.ts';
@@ -168,8 +169,53 @@ describe('a POST through a SOCKS upstream that fails its handshake', () => {
     await start({}, speakSocks({ tunnel: (socket) => socket.end() }));
     rig.put(1, 0, { endpoint: { scheme: 'socks5h', host: '127.0.0.1', port: bad.port } });
     client = await askFor(rig, 'POST');
-    await expectStayed('upstream_reset', 'POST');
+    expect(await answersOf(client, 'POST')).toEqual(['upstream_reset']);
+    expect(health.told).toEqual(['failed 1 upstream_reset (session_target)']);
     expect(times(bad.received(), 'POST ')).toBe(1);
+  });
+});
+
+describe('in a tunnel that is open it was between the session and the target', () => {
+  const troubles: [Cause, (socket: Socket) => void][] = [
+    ['upstream_reset', (socket) => socket.end()],
+    ['upstream_protocol', (socket) => socket.write('SSH-2.0-x\r\n\r\n')],
+    ['upstream_denied_target', (socket) => socket.write('HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n')],
+    ['first_byte_timeout', () => undefined],
+  ];
+  test.each(troubles)('%s', async (cause, tunnel) => {
+    await start({ firstByteTimeoutMs: 100 }, speakSocks({ tunnel }));
+    rig.put(1, 0, { endpoint: { scheme: 'socks5h', host: '127.0.0.1', port: bad.port } });
+    client = await askFor(rig, 'GET');
+    await answersOf(client, 'GET');
+    const harmed = CAUSES[cause].harms === 'session_target' ? '' : ' (session_target)';
+    expect(health.told[0]).toBe(`failed 1 ${cause}${harmed}`);
+  });
+
+  test('and so it is when an answer is cut off', async () => {
+    const half = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel';
+    await start({}, speakSocks({ tunnel: (socket) => socket.end(half) }));
+    rig.put(1, 0, { endpoint: { scheme: 'socks5h', host: '127.0.0.1', port: bad.port } });
+    client = await askFor(rig, 'GET');
+    await eventually('it is cut', () => client.failed);
+    expect(health.told).toEqual(['succeeded 1', 'failed 1 response_truncated (session_target)']);
+  });
+
+  test('a kept tunnel that is gone, and an upstream that is gone by then as well, is the upstream’s doing', async () => {
+    const answers: { greeting?: string } = {};
+    const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+    await start(
+      {},
+      speakSocks({ answers, tunnel: (socket) => (answers.greeting ? socket.destroy() : socket.write(ok)) }),
+    );
+    rig.put(1, 0, { endpoint: { scheme: 'socks5h', host: '127.0.0.1', port: bad.port } });
+    rig.remove(2);
+    client = await askFor(rig, 'GET');
+    await answersOf(client, 'GET');
+    answers.greeting = '05 ff';
+    const again = await askFor(rig, 'GET');
+    await answersOf(again, 'GET');
+    again.close();
+    expect(health.told).toEqual(['succeeded 1', 'failed 1 upstream_auth_failed']);
   });
 });
 

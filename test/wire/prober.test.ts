@@ -162,7 +162,7 @@ test('where no socket is left for a dial, none is for a probe, and no trial is t
   const { caps, directory, health } = made.context;
   const ill = directory.findPoolById(poolId)!;
   const route = ill.routeOf(ill.findById(sessionId(0))!) as Route;
-  health.failed(route, 'a.test', 'upstream_refused', 0);
+  health.failed(route, 'a.test', 'upstream_refused', 0, 'endpoint');
   clock.now += OPEN_POLICY.baseEjectionMs;
   let held = 0;
   while (caps.hasSockets(route)) {

@@ -5,7 +5,7 @@
  * is over. It may be a trial, which nobody else would end: a session that was disabled
  * and enabled meanwhile is the same one to health.
  */
-import type { Cause } from '../cause.ts';
+import { CAUSES, type Cause, type Harm } from '../cause.ts';
 import type { Route } from '../model.ts';
 import type { Group } from './group.ts';
 import type { Health } from './health.ts';
@@ -50,10 +50,10 @@ export class HealthReports {
   }
 
   /** The attempt ended with a cause that harms; or its answer did, after it had succeeded. */
-  failed(route: Route, targetHost: string, cause: Cause, trial: number): void {
+  failed(route: Route, targetHost: string, cause: Cause, trial: number, harms: Harm = CAUSES[cause].harms): void {
     const member = memberOf(route);
     if (member === null) return;
-    if (isOwnRoute(member, route)) this.#health.failed(member, targetHost, cause, trial);
+    if (isOwnRoute(member, route)) this.#health.failed(member, targetHost, cause, trial, harms);
     else this.#health.abandoned(member, targetHost, trial);
   }
 

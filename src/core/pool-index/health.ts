@@ -136,9 +136,8 @@ export class Health {
     tidy(condition);
   }
 
-  /** The request ended in a cause; one that harms nobody says nothing. */
-  failed(patient: Patient, targetHost: string, cause: Cause, trial: number): void {
-    const { harms } = CAUSES[cause];
+  /** The request ended in a cause, which harms whom the catalogue says, or whom else is told; nobody: that says nothing. */
+  failed(patient: Patient, targetHost: string, cause: Cause, trial: number, harms: Harm = CAUSES[cause].harms): void {
     if (harms === null) {
       this.abandoned(patient, targetHost, trial);
       return;
