@@ -16,13 +16,14 @@ import type { BoundIdentity } from './bindings.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
+import type { Intake } from './intake.ts';
 import type { Door } from './listeners.ts';
 import { reset, resetTls } from './reset.ts';
 import { lookAtStalled } from './stall.ts';
 
 /** Who serves a client, in what it speaks. */
 export interface Served {
-  /** Octets of the client's, the connection's first ones. Called once; later ones come from the socket. */
+  /** Octets of the client's, the connection's first ones, lent. Called once; later ones come from the intake. */
   receive(first: Buffer): void;
   onDeadline(): void;
   /** The socket is gone. */
@@ -51,6 +52,8 @@ export class Arrival {
   /** Who the client is if it does not say so itself; null: nobody. */
   readonly binding: BoundIdentity | null;
   readonly deadline: Deadline;
+  /** What comes in from it. */
+  readonly intake: Intake;
   readonly #context: GatewayContext;
   /** The TCP socket: `socket` itself, or what carries its TLS. */
   readonly #carrier: Socket;
@@ -73,7 +76,10 @@ export class Arrival {
     carrier.on('error', () => undefined);
     this.#ready = door.secureContext === null;
     this.socket = door.secureContext === null ? carrier : this.#secure(door.secureContext);
-    this.socket.on('data', this.#onFirst).on('end', this.#onEnd);
+    const { intakes } = context;
+    this.intake = this.socket === carrier ? intakes.accepted(carrier) : intakes.separate(this.socket);
+    this.intake.receiver = this.#onFirst;
+    this.socket.on('end', this.#onEnd);
     this.socket.once('close', () => {
       this.deadline.release();
       this.#served?.onClosed();
@@ -103,8 +109,9 @@ export class Arrival {
     this.socket.destroy();
   }
 
+  /** Whoever serves it is its receiver from here on. */
   readonly #onFirst = (chunk: Buffer): void => {
-    this.socket.off('data', this.#onFirst).off('end', this.#onEnd);
+    this.socket.off('end', this.#onEnd);
     this.#served = this.#reception.serve(this, chunk[0]!);
     this.#served.receive(chunk);
   };

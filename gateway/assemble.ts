@@ -21,6 +21,7 @@ import { Deadlines } from './deadlines.ts';
 import { descriptorLimit } from './descriptors.ts';
 import { LocalExitServer } from './exits/local-exit.ts';
 import type { HealthFeed } from './health-feed.ts';
+import { Intakes } from './intake.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
 import { NameResolver } from './name-resolver.ts';
@@ -46,6 +47,8 @@ export interface GatewayOptions {
   readonly upstreamAuthorities: readonly string[];
   /** Writes down which sessions accounts were given. */
   readonly recordBindings: RecordBindings;
+  /** How sockets are read; by default into one buffer. */
+  readonly intakes?: Intakes;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -93,6 +96,7 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
     bindings: new BindingQueue(options.recordBindings, deadlines, log),
     counters: new Counters(),
     deadlines,
+    intakes: options.intakes ?? new Intakes(),
     upstreams: new UpstreamPool(limits, clock),
     upstreamTls: new UpstreamTls(options.upstreamAuthorities),
     ownAddresses,

@@ -19,6 +19,7 @@ import { Exchange } from './exchange.ts';
 import { Forward, type ForwardClient } from './forward.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-head.ts';
 import { OURSELVES, type Target } from './http1/target.ts';
+import type { Intake } from './intake.ts';
 import { Lingering } from './lingering.ts';
 import { SHEDDING } from './load.ts';
 import { allowed, answerOf, identityLines, pageAnswer, statusOf } from './respond.ts';
@@ -40,6 +41,7 @@ const MAX_LEADING_CRLF = 2;
 
 export class ClientConnection implements ForwardClient, TunnelClient, Served, Entrant<RequestHead> {
   readonly socket: Socket;
+  readonly intake: Intake;
   readonly #arrival: Arrival;
   readonly #context: GatewayContext;
   readonly #admit: Admission;
@@ -62,10 +64,12 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#context = context;
     this.#arrival = arrival;
     this.socket = arrival.socket;
+    this.intake = arrival.intake;
+    this.intake.receiver = this.#onData;
     this.#admit = admit;
     this.#deadline = arrival.deadline;
     this.#idleFrom = context.deadlines.tick;
-    this.socket.on('data', this.#onData).on('drain', this.#onDrain).on('end', this.#onEnd);
+    this.socket.on('drain', this.#onDrain).on('end', this.#onEnd);
   }
 
   receive(first: Buffer): void {
@@ -115,7 +119,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#forward = null;
     this.#state = 'tunnel';
     this.#deadline.disarm();
-    this.socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd);
+    this.socket.off('drain', this.#onDrain).off('end', this.#onEnd);
     return early;
   }
 
@@ -132,28 +136,34 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
 
   readonly #onDrain = (): void => this.#forward?.onClientDrain();
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onData = (octets: Buffer): void => {
+    this.#take(octets);
+    // What is left of it waits beyond this turn.
+    if (this.#pending !== null) this.#pending = this.intake.keep(this.#pending);
+  };
+
+  #take(octets: Buffer): void {
     switch (this.#state) {
       case 'head':
         if (this.#pending === null) this.#deadline.arm(this.#context.limits.headTimeoutMs);
-        this.#hold(chunk);
+        this.#hold(octets);
         return this.#readHeads();
       case 'forwarding':
-        this.#hold(chunk);
+        this.#hold(octets);
         return this.#pumpBody();
       case 'opening':
-        this.#hold(chunk);
+        this.#hold(octets);
         if (this.#pending!.length >= this.#context.limits.maxEarlyBytes) this.#pause();
         return;
       case 'lingering':
-        return this.#lingering!.onData(chunk);
+        return this.#lingering!.onData(octets);
       default:
         return;
     }
-  };
+  }
 
-  #hold(chunk: Buffer): void {
-    this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+  #hold(octets: Buffer): void {
+    this.#pending = this.#pending === null ? octets : Buffer.concat([this.#pending, octets]);
   }
 
   /** Hands body octets on; what is left over (the next request, or too early) waits with the socket paused. */

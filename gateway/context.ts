@@ -18,6 +18,7 @@ import { CredentialEcho } from './credential-echo.ts';
 import type { Credentials } from './credentials.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import type { HealthFeed } from './health-feed.ts';
+import type { Intakes } from './intake.ts';
 import type { Ledger } from './ledger.ts';
 import { type Load, NORMAL } from './load.ts';
 import type { NameResolver } from './name-resolver.ts';
@@ -61,6 +62,7 @@ export class GatewayContext {
   readonly via: Via;
   readonly credentialEcho = new CredentialEcho();
   readonly retryBudgets = new RetryBudgets();
+  readonly intakes: Intakes;
   readonly health: HealthFeed;
   readonly load: Load;
   readonly throttle: AuthThrottle;
@@ -91,6 +93,7 @@ export class GatewayContext {
     bindings: BindingQueue;
     counters: Counters;
     deadlines: Deadlines;
+    intakes: Intakes;
     upstreams: UpstreamPool;
     upstreamTls: UpstreamTls;
     ownAddresses: OwnAddresses;
@@ -116,6 +119,7 @@ export class GatewayContext {
     this.bindings = parts.bindings;
     this.counters = parts.counters;
     this.deadlines = parts.deadlines;
+    this.intakes = parts.intakes;
     this.upstreams = parts.upstreams;
     this.upstreamTls = parts.upstreamTls;
     this.ownAddresses = parts.ownAddresses;

@@ -19,6 +19,7 @@ import { Deadline } from './deadlines.ts';
 import { connectGuarded } from './guarded-connect.ts';
 import { type Handshake, startHandshake } from './handshake.ts';
 import { authorityOf } from './http1/target.ts';
+import type { Intake } from './intake.ts';
 import { reset, resetTls } from './reset.ts';
 import { lookAtStalled } from './stall.ts';
 
@@ -30,7 +31,8 @@ export interface UpstreamOwner {
   onHandshake(octets: number): void;
   /** It may be used. `early`: what a tunnel's target said before it was asked, or null. */
   onOpen(connection: UpstreamConnection, early: Buffer | null): void;
-  onData(chunk: Buffer, connection: UpstreamConnection): void;
+  /** Octets that are lent until it returns (`intake.ts`). */
+  onData(octets: Buffer, connection: UpstreamConnection): void;
   /** The kernel took what was written: writing may go on. */
   onDrain(connection: UpstreamConnection): void;
   /** The upstream finished its side. */
@@ -56,6 +58,8 @@ const ATTEMPTS = 4;
 export class UpstreamConnection {
   readonly route: Route;
   readonly socket: Socket;
+  /** What comes in from it; ours until `detach`. */
+  readonly intake: Intake;
   /** `host:port` that this connection is tunnelled to; null: it speaks to the upstream itself. */
   readonly tunnelTo: string | null;
   readonly #limits: GatewayContext['limits'];
@@ -93,7 +97,8 @@ export class UpstreamConnection {
     const { limits } = context;
     this.#limits = limits;
     const tls = route.scheme === 'https';
-    const socket = new Socket({ allowHalfOpen: true }).setNoDelay(true);
+    const plain = tls ? null : context.intakes.dialled();
+    const socket = (plain?.socket ?? new Socket({ allowHalfOpen: true })).setNoDelay(true);
     context.caps.openSockets(route);
     socket.once('close', () => context.caps.closeSockets(route));
     this.#carrier = socket;
@@ -106,6 +111,7 @@ export class UpstreamConnection {
       socket.destroy();
       throw fault;
     }
+    this.intake = plain?.intake ?? context.intakes.separate(this.socket);
     this.socket.once(tls ? 'secureConnect' : 'connect', () => this.#onConnected());
     this.#listen();
   }
@@ -139,7 +145,7 @@ export class UpstreamConnection {
 
   /** Leaves the socket's data to somebody else (a tunnel's relay); errors and the close are still ours to report. */
   detach(): Socket {
-    return this.socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd);
+    return this.socket.off('drain', this.#onDrain).off('end', this.#onEnd);
   }
 
   /** Destroys the socket; the owner is told `cause`. */
@@ -192,10 +198,10 @@ export class UpstreamConnection {
     this.owner.onOpen(this, early);
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onData = (octets: Buffer): void => {
     const handshake = this.#handshake;
-    if (handshake === null) return this.owner.onData(chunk, this);
-    const verdict = handshake.read(chunk);
+    if (handshake === null) return this.owner.onData(octets, this);
+    const verdict = handshake.read(this.intake.keep(octets));
     if (verdict === null) return;
     if (verdict === 'open') this.#onOpen(handshake.rest);
     else this.fail(verdict);
@@ -217,7 +223,7 @@ export class UpstreamConnection {
   #listen(): void {
     const { socket } = this;
     socket.on('error', (error) => this.#note(error));
-    socket.on('data', this.#onData);
+    this.intake.receiver = this.#onData;
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.once('close', () => {

@@ -23,7 +23,6 @@ import { parseReplyHead, type ReplyHead } from './http1/reply-head.ts';
 import type { RequestHead } from './http1/request-head.ts';
 import { authorityOf } from './http1/target.ts';
 import { forwardedHead, interimHead, replyHead, switchingHead } from './http1/write-head.ts';
-import { releaseWritten } from './relay.ts';
 import { identityLines } from './respond.ts';
 import { Upgrade, type UpgradeClient } from './upgrade.ts';
 
@@ -132,8 +131,7 @@ export class Forward implements UpstreamOwner {
     }
     const event = this.#body.read(octets, (piece) => {
       this.#exchange.bytesOut += piece.length;
-      if (!connection.socket.write(piece)) this.#client.socket.pause();
-      releaseWritten(piece, connection.socket);
+      if (!this.#client.intake.pass(piece, connection.socket)) this.#client.socket.pause();
     });
     if (event === 'malformed') {
       this.#fail('bad_request');
@@ -238,7 +236,7 @@ export class Forward implements UpstreamOwner {
       const reply = parseReplyHead(buffer, from, this.#head.method, limits);
       if (reply === 'malformed') return this.#fail('upstream_protocol');
       if (reply === null) {
-        this.#pending = buffer;
+        this.#pending = connection.intake.keep(buffer);
         return;
       }
       if (this.#context.credentialEcho.isIn(this.#route, reply)) return this.#fail('upstream_protocol');
@@ -329,18 +327,14 @@ export class Forward implements UpstreamOwner {
   #toClient(piece: Buffer, connection: UpstreamConnection): void {
     const { socket } = this.#client;
     const text = this.#replyText;
-    let octets = piece;
-    if (text !== null) {
-      if (text.length + piece.length <= JOIN_BYTES) {
-        this.#replyText = null;
-        octets = Buffer.allocUnsafe(text.length + piece.length);
-        octets.write(text, 0, 'latin1');
-        piece.copy(octets, text.length);
-      } else this.#flushHead();
-    }
-    this.#exchange.bytesIn += octets.length;
-    if (!socket.write(octets)) connection.socket.pause();
-    releaseWritten(octets, socket);
+    const joins = text !== null && text.length + piece.length <= JOIN_BYTES;
+    if (joins) {
+      this.#replyText = null;
+      this.#exchange.bytesIn += text.length;
+    } else this.#flushHead();
+    this.#exchange.bytesIn += piece.length;
+    const flowing = joins ? this.#context.intakes.join(text, piece, socket) : connection.intake.pass(piece, socket);
+    if (!flowing) connection.socket.pause();
   }
 
   #flushHead(): void {

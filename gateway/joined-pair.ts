@@ -14,12 +14,14 @@ import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import type { UpstreamConnection, UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
+import type { Intake } from './intake.ts';
 import { relay } from './relay.ts';
 import { STALL_LOOK_MS } from './stall.ts';
 
 /** The client's side of a pair. */
 export interface PairedClient {
   readonly socket: Socket;
+  readonly intake: Intake;
   /** Ends the connection so that the client sees a failure, and no end that it might take for a good one. */
   cut(): void;
   /** Closes it if nothing is read from it and the client has reset it. */
@@ -81,20 +83,21 @@ export class JoinedPair implements UpstreamOwner {
     const connection = this.#upstream;
     connection.owner = this;
     connection.disarm();
+    const { intake } = this.#client;
     const upstream = connection.detach();
     exchange.stage = 'relay';
     exchange.pool!.tunnelsActive++;
     exchange.bytesIn += answer.length + (toClient?.length ?? 0);
     exchange.bytesOut += toUpstream?.length ?? 0;
     client.write(answer, 'latin1');
-    if (toClient !== null) client.write(toClient);
-    if (toUpstream !== null) upstream.write(toUpstream);
+    if (toClient !== null) connection.intake.pass(toClient, client);
+    if (toUpstream !== null) intake.pass(toUpstream, upstream);
     const onStall = (): void => this.#deadline.armSooner(STALL_LOOK_MS);
     this.#stops = [
-      relay(client, upstream, onStall, (octets) => {
+      relay({ socket: client, intake }, upstream, onStall, (octets) => {
         exchange.bytesOut += octets;
       }),
-      relay(upstream, client, onStall, (octets) => {
+      relay({ socket: upstream, intake: connection.intake }, client, onStall, (octets) => {
         exchange.bytesIn += octets;
       }),
     ];

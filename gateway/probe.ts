@@ -89,9 +89,9 @@ export class Probe implements UpstreamOwner {
     else this.#ask(connection.socket);
   }
 
-  onData(chunk: Buffer): void {
+  onData(octets: Buffer): void {
     if (this.#over || this.#reply === null) return;
-    const outcome = this.#reply.read(chunk);
+    const outcome = this.#reply.read(this.#connection!.intake.keep(octets));
     if (outcome !== null) this.#end(outcome);
   }
 

@@ -17,6 +17,7 @@ import type { GatewayContext } from './context.ts';
 import { type Identity, isRejection, type Rejection } from './credentials.ts';
 import { Exchange } from './exchange.ts';
 import type { Target } from './http1/target.ts';
+import type { Intake } from './intake.ts';
 import { Lingering } from './lingering.ts';
 import { SHEDDING } from './load.ts';
 import {
@@ -39,6 +40,7 @@ type State = 'greeting' | 'authentication' | 'request' | 'opening' | 'tunnel' | 
 
 export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
   readonly socket: Socket;
+  readonly intake: Intake;
   readonly #context: GatewayContext;
   readonly #arrival: Arrival;
   readonly #admit: Admission;
@@ -55,8 +57,10 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     this.#context = context;
     this.#arrival = arrival;
     this.socket = arrival.socket;
+    this.intake = arrival.intake;
+    this.intake.receiver = this.#onData;
     this.#admit = admit;
-    this.socket.on('data', this.#onData).on('end', this.#onEnd);
+    this.socket.on('end', this.#onEnd);
     // For all of the negotiation: what dribbles in is no reason to wait longer.
     arrival.deadline.arm(context.limits.headTimeoutMs);
   }
@@ -78,7 +82,7 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     this.#pending = null;
     this.#state = 'tunnel';
     this.#arrival.deadline.disarm();
-    this.socket.off('data', this.#onData).off('end', this.#onEnd);
+    this.socket.off('end', this.#onEnd);
     return early;
   }
 
@@ -117,22 +121,28 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     }
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onData = (octets: Buffer): void => {
+    this.#receive(octets);
+    // What is left of it waits beyond this turn.
+    if (this.#pending !== null) this.#pending = this.intake.keep(this.#pending);
+  };
+
+  #receive(octets: Buffer): void {
     switch (this.#state) {
       case 'lingering':
-        return this.#lingering!.onData(chunk);
+        return this.#lingering!.onData(octets);
       case 'closed':
       case 'tunnel':
         return;
       default:
-        this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+        this.#pending = this.#pending === null ? octets : Buffer.concat([this.#pending, octets]);
     }
     while (this.#state !== 'opening' && this.#pending !== null && this.#readMessage(this.#pending));
     // What came behind the request waits for the tunnel (E11).
     if (this.#state !== 'opening' || this.#held() < this.#context.limits.maxEarlyBytes) return;
     this.socket.pause();
     this.#arrival.deadline.armSooner(STALL_LOOK_MS);
-  };
+  }
 
   readonly #onEnd = (): void => {
     // Whoever has asked for a tunnel and is gone does not want it any more (K22).

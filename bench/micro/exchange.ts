@@ -14,6 +14,7 @@ import { Counters } from '../../gateway/counters.ts';
 import { Credentials } from '../../gateway/credentials.ts';
 import { Deadlines } from '../../gateway/deadlines.ts';
 import { Exchange } from '../../gateway/exchange.ts';
+import { Intakes } from '../../gateway/intake.ts';
 import { Ledger } from '../../gateway/ledger.ts';
 import { Load } from '../../gateway/load.ts';
 import { NameResolver } from '../../gateway/name-resolver.ts';
@@ -78,6 +79,7 @@ function context(ledger: Ledger): GatewayContext {
     bindings: new BindingQueue(async () => [], deadlines, silentLog),
     counters: new Counters(),
     deadlines,
+    intakes: new Intakes(),
     upstreamTls: new UpstreamTls([]),
     upstreams: new UpstreamPool(defaultLimits, systemClock),
     ownAddresses,
