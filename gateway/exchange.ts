@@ -12,10 +12,11 @@
 import type { Cause } from '../src/core/cause.ts';
 import { FIELD } from '../src/core/log.ts';
 import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
-import type { AttemptRecord, FinishedRequest } from '../src/core/observed.ts';
+import type { AttemptRecord } from '../src/core/observed.ts';
 import type { Move } from '../src/core/pool-index/choice.ts';
 import { NO_TRIAL } from '../src/core/pool-index/health.ts';
 import type { ResolveOutcome } from '../src/core/pool-index/pool.ts';
+import type { RecordSlot } from '../src/core/request-ring.ts';
 import type { Selector, SelectorFault } from '../src/core/selector.ts';
 import { nameOfFault } from '../src/core/selector-fault.ts';
 import { networkOfPeer } from './client-network.ts';
@@ -256,12 +257,12 @@ export class Exchange implements Linked<Exchange> {
   /** Ends the attempt that failed; the next is still to begin. */
   #leave(route: Route, cause: Cause): void {
     const now = this.#context.clock.monotonicMs();
-    const record = this.#attempt(cause, now);
+    const ms = this.#attemptMs(now);
     this.#moves ??= { tried: [this.route!], records: [], waitedMs: 0, retrying: false };
     const moves = this.#moves;
     if (this.#step === 'dialling') this.endDial();
     else if (this.sentAt !== -1) moves.waitedMs += now - this.sentAt;
-    if (record !== null) moves.records.push(record);
+    if (ms !== -1) moves.records.push({ sessionId: this.route!.sessionId, cause, ms });
     moves.tried.push(route);
     moves.retrying = true;
     this.#tell(cause, false);
@@ -295,36 +296,33 @@ export class Exchange implements Linked<Exchange> {
     }
   }
 
-  /** The record of it, once it has finished, at `nowMs` of wall time; `sequence` as the ring counts. Its key must be known. */
-  record(sequence: number, nowMs: number): FinishedRequest {
+  /** Writes its record, once it has finished, at `nowMs` of wall time. Its key must be known. */
+  record(slot: RecordSlot, nowMs: number): void {
     const { key, route, target } = this;
-    const durationMs = this.endedAt - this.startedAt;
-    return {
-      sequence,
-      requestId: this.id,
-      workspaceId: key!.workspaceId,
-      startedAtMs: Math.round(nowMs - durationMs),
-      clientAddress: this.client,
-      keyId: key!.id,
-      identifiedBy: this.identifiedBy,
-      poolId: this.poolId,
-      sessionId: route === null ? null : route.sessionId,
-      accountName: this.accountName === '' ? null : this.accountName,
-      moved: this.moved,
-      targetHost: target === null ? '' : target.host,
-      targetPort: target === null ? 0 : target.port,
-      kind: this.kind,
-      status: this.status,
-      stage: this.stage,
-      cause: this.cause,
-      attempts: this.#attempts(),
-      resolveMs: this.resolveMs,
-      dialMs: this.attempts === 0 ? null : this.dialMs,
-      firstByteMs: this.firstByteAt === -1 ? null : this.firstByteAt - this.startedAt,
-      durationMs,
-      bytesOut: this.bytesOut,
-      bytesIn: this.bytesIn,
-    };
+    slot.requestId = this.id;
+    slot.workspaceId = key!.workspaceId;
+    slot.startedAtMs = Math.round(nowMs - (this.endedAt - this.startedAt));
+    slot.clientAddress = this.client;
+    slot.keyId = key!.id;
+    slot.identifiedBy = this.identifiedBy;
+    slot.poolId = this.poolId;
+    slot.sessionId = route === null ? null : route.sessionId;
+    slot.accountName = this.accountName;
+    slot.moved = this.moved;
+    slot.targetHost = target === null ? '' : target.host;
+    slot.targetPort = target === null ? 0 : target.port;
+    slot.kind = this.kind;
+    slot.status = this.status;
+    slot.stage = this.stage;
+    slot.cause = this.cause;
+    slot.earlier = this.#moves === null ? null : this.#moves.records;
+    slot.lastAttemptMs = this.#attemptMs(this.endedAt);
+    slot.resolveMs = this.resolveMs;
+    slot.dialMs = this.attempts === 0 ? -1 : this.dialMs;
+    slot.firstByteMs = this.firstByteAt === -1 ? -1 : this.firstByteAt - this.startedAt;
+    slot.durationMs = this.endedAt - this.startedAt;
+    slot.bytesOut = this.bytesOut;
+    slot.bytesIn = this.bytesIn;
   }
 
   /** Refusals of strangers, which cost nothing to ask for, leave a bounded number of lines. */
@@ -332,22 +330,13 @@ export class Exchange implements Linked<Exchange> {
     return this.key !== null || this.cause === null || this.#context.throttle.mayLog(networkOfPeer(this.client));
   }
 
-  /** Every attempt, in order. */
-  #attempts(): AttemptRecord[] {
-    const last = this.#attempt(this.cause, this.endedAt);
-    if (this.#moves === null) return last === null ? [] : [last];
-    const { records } = this.#moves;
-    return last === null ? records : [...records, last];
-  }
-
   /**
-   * The present attempt as it ended; null without a dial or a kept connection. A kept connection that died and the dial
-   * in its place are one attempt.
+   * How long the present attempt has lasted; −1 without a dial or a kept connection. A kept connection that died and the
+   * dial in its place are one attempt.
    */
-  #attempt(cause: Cause | null, endedAt: number): AttemptRecord | null {
+  #attemptMs(endedAt: number): number {
     const begun = this.dialStartedAt === -1 ? this.sentAt : this.dialStartedAt;
-    if (begun === -1 || this.route === null) return null;
-    return { sessionId: this.route.sessionId, cause, ms: endedAt - begun };
+    return begun === -1 || this.route === null ? -1 : endedAt - begun;
   }
 
   #fields(): Record<string, unknown> {

@@ -63,7 +63,7 @@ export class Ledger {
       this.#underWay.remove(exchange);
       this.#book(exchange, nowMs, true);
     }
-    if (exchange.key !== null) this.#ring.push(exchange.record(this.#ring.nextSequence, nowMs));
+    if (exchange.key !== null) exchange.record(this.#ring.claim(), nowMs);
   }
 
   /**

@@ -35,9 +35,20 @@ export function finishedRequest(workspaceId: WorkspaceId, over: Partial<Finished
   };
 }
 
-/** Finishes a request at a ring, as the gateway would; answers its record. */
+/** Writes a record into a ring, as the gateway would; answers it as it is told. */
+export function putRecord(ring: RequestRing, record: FinishedRequest): FinishedRequest {
+  const slot = ring.claim();
+  const { sequence: _, attempts, accountName, dialMs, firstByteMs, ...rest } = record;
+  Object.assign(slot, rest);
+  slot.accountName = accountName ?? '';
+  slot.earlier = attempts;
+  slot.lastAttemptMs = -1;
+  slot.dialMs = dialMs ?? -1;
+  slot.firstByteMs = firstByteMs ?? -1;
+  return slot.read();
+}
+
+/** Finishes a request at a ring; answers its record. */
 export function finishAt(ring: RequestRing, workspaceId: WorkspaceId, over: Partial<FinishedRequest> = {}) {
-  const record = finishedRequest(workspaceId, { ...over, sequence: ring.nextSequence });
-  ring.push(record);
-  return record;
+  return putRecord(ring, finishedRequest(workspaceId, over));
 }

@@ -92,7 +92,7 @@ describe('records', () => {
     expect(attempts[0]!.ms).toBeGreaterThan(dialMs!);
     expect(attempts[0]!.ms).toBeLessThan(durationMs);
     expect(JSON.stringify(record)).not.toMatch(/secret-path|user-1|pass-1|sp_live|Basic/);
-    expect(rig.gateway.findRequest(id!)).toBe(record);
+    expect(rig.gateway.findRequest(id!)).toEqual(record);
     expect(rig.gateway.findRequest(`${id}0`)).toBeNull();
   });
 
