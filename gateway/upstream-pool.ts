@@ -112,7 +112,9 @@ export class UpstreamPool implements UpstreamOwner {
     const idle = this.#idle.get(connection.route);
     const at = idle?.lastIndexOf(connection) ?? -1;
     if (idle === undefined || at === -1) return;
-    idle.splice(at, 1);
+    // Nearly always the newest.
+    if (at === idle.length - 1) idle.pop();
+    else idle.splice(at, 1);
     if (idle.length === 0) this.#idle.delete(connection.route);
     this.#count--;
   }

@@ -159,6 +159,7 @@ function withoutNominated(section: FieldSection): FieldSection | FieldError {
 export function hasOption(connection: string | null, option: string): boolean {
   if (connection === null) return false;
   if (connection.length === option.length) return connection.toLowerCase() === option;
+  if (!connection.includes(',')) return false;
   return connection.split(',').some((part) => trimOws(part, 0, part.length).toLowerCase() === option);
 }
 

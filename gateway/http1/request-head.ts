@@ -10,6 +10,7 @@
  */
 import type { Cause } from '../../src/core/cause.ts';
 import type { GatewayLimits } from '../../src/core/limits.ts';
+import type { FieldMemo } from './field-memo.ts';
 import { type FieldSection, hasOption, parseContentLength, parseFields } from './fields.ts';
 import { forwardedOnce } from './max-forwards.ts';
 import { hasStrayOctet, isToken, isVisible, tokenEnd } from './octets.ts';
@@ -73,13 +74,18 @@ export function isRefusal(value: RequestHead | Refusal): value is Refusal {
 /**
  * Reads the head at the start of `buffer`. null: more octets are needed.
  * `searchFrom` is where the last call left off, so that a head that dribbles in
- * is not scanned again from its start.
+ * is not scanned again from its start. `memo`: that of the connection.
  */
 export function parseRequestHead(
   buffer: Buffer,
   searchFrom: number,
   limits: GatewayLimits,
+  memo: FieldMemo | null = null,
 ): RequestHead | Refusal | null {
+  if (memo !== null && memo.length > 0) {
+    const known = parseWithKnownFields(buffer, limits, memo);
+    if (known !== null) return known;
+  }
   const headEnd = buffer.indexOf('\r\n\r\n', Math.max(0, searchFrom - 3), 'latin1');
   if (headEnd === -1 || headEnd + 4 > limits.maxHeadBytes) return refuseEarly(buffer, searchFrom, limits);
   const text = buffer.toString('latin1', 0, headEnd + 2);
@@ -90,7 +96,18 @@ export function parseRequestHead(
   // An octet that stands nowhere in a head may have been seen before the lines were counted: it comes first here too.
   if (fields === 'too_many') return hasStrayOctet(buffer.subarray(0, headEnd), lineEnd) ? BAD : HEAD_TOO_LARGE;
   if (fields === 'malformed') return BAD;
+  memo?.put(buffer, lineEnd + 2, headEnd + 4, fields);
   return assemble(line, fields, headEnd + 4);
+}
+
+/** A head whose fields are those of the one before; null: they are not, or that is not told at one look. */
+function parseWithKnownFields(buffer: Buffer, { maxHeadBytes }: GatewayLimits, memo: FieldMemo) {
+  const lineEnd = buffer.indexOf(0x0d);
+  if (lineEnd === -1 || buffer[lineEnd + 1] !== 0x0a || lineEnd + 2 + memo.length > maxHeadBytes) return null;
+  const fields = memo.find(buffer, lineEnd + 2);
+  if (fields === null) return null;
+  const line = parseRequestLine(buffer, buffer.toString('latin1', 0, lineEnd + 2), lineEnd);
+  return 'cause' in line ? line : assemble(line, fields, lineEnd + 2 + memo.length);
 }
 
 /** What can be told of a head that is not complete within the octets it may have: not HTTP already, or too long. */

@@ -5,6 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Handshake } from '../../gateway/handshake.ts';
+import { FieldMemo } from '../../gateway/http1/field-memo.ts';
 import { BodyReader } from '../../gateway/http1/framing.ts';
 import { parseReplyHead, type ReplyHead } from '../../gateway/http1/reply-head.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from '../../gateway/http1/request-head.ts';
@@ -38,8 +39,20 @@ export function checkRequestHead(octets: Buffer, random: Random): string | null 
     if (!same(parseRequestHead(octets, at, defaultLimits), whole)) return `another head when cut at ${at}`;
   } else if (whole === null || isRefusal(early) !== isRefusal(whole)) return `another verdict when cut at ${at}`;
   else if (!isRefusal(early) && !same(early, whole)) return `another head when cut at ${at}`;
+  if (!remembersAlike(octets)) return 'another head where the fields before are remembered';
   if (whole === null || isRefusal(whole)) return null;
   return faultOfHead(whole, octets);
+}
+
+/** Whether a connection that has seen these octets before, and these fields under another line, reads them as one that has not. */
+function remembersAlike(octets: Buffer): boolean {
+  const memo = new FieldMemo();
+  const other = Buffer.concat([Buffer.from('GET http://other.test/ HTTP/1.0'), octets.subarray(octets.indexOf(0x0d))]);
+  for (const input of [octets, octets, other, octets, other]) {
+    const alone = parseRequestHead(input, 0, defaultLimits);
+    if (!same(parseRequestHead(input, 0, defaultLimits, memo), alone)) return false;
+  }
+  return true;
 }
 
 function faultOfHead(head: RequestHead, octets: Buffer): string | null {
