@@ -17,7 +17,7 @@ import type { Identity, Rejection } from './credentials.ts';
 import type { Deadline } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import { Forward, type ForwardClient } from './forward.ts';
-import { FieldMemo } from './http1/field-memo.ts';
+import { HeadMemo } from './http1/head-memo.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-head.ts';
 import { OURSELVES, type Target } from './http1/target.ts';
 import type { Intake } from './intake.ts';
@@ -50,7 +50,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   #state: State = 'head';
   #pending: Buffer | null = null;
   #searched = 0;
-  #fields: FieldMemo | null = new FieldMemo();
+  #memo: HeadMemo | null = new HeadMemo();
   #leadingCrlf = 0;
   #forward: Forward | null = null;
   /** Once a tunnel was asked for, or the socket is somebody else's to relay: who must know of its close. */
@@ -119,7 +119,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#pending = null;
     this.#tunnel ??= this.#forward;
     this.#forward = null;
-    this.#fields = null;
+    this.#memo = null;
     this.#state = 'tunnel';
     this.#deadline.disarm();
     this.socket.off('drain', this.#onDrain).off('end', this.#onEnd);
@@ -201,7 +201,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     while (this.#state === 'head' && this.#pending !== null) {
       if (!this.#skipEmptyLines()) return;
       const buffer = this.#pending;
-      const head = parseRequestHead(buffer, this.#searched, this.#context.limits, this.#fields);
+      const head = parseRequestHead(buffer, this.#searched, this.#context.limits, this.#memo);
       if (head === null) {
         this.#searched = buffer.length;
         if (this.#ended) this.#linger();

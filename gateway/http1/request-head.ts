@@ -10,8 +10,8 @@
  */
 import type { Cause } from '../../src/core/cause.ts';
 import type { GatewayLimits } from '../../src/core/limits.ts';
-import type { FieldMemo } from './field-memo.ts';
 import { type FieldSection, hasOption, parseContentLength, parseFields } from './fields.ts';
+import type { HeadMemo } from './head-memo.ts';
 import { forwardedOnce } from './max-forwards.ts';
 import { hasStrayOctet, isToken, isVisible, tokenEnd } from './octets.ts';
 import { isAuthority, OURSELVES, parseAbsoluteTarget, parseAuthorityTarget, type Target } from './target.ts';
@@ -80,7 +80,7 @@ export function parseRequestHead(
   buffer: Buffer,
   searchFrom: number,
   limits: GatewayLimits,
-  memo: FieldMemo | null = null,
+  memo: HeadMemo | null = null,
 ): RequestHead | Refusal | null {
   if (memo !== null && memo.length > 0) {
     const known = parseWithKnownFields(buffer, limits, memo);
@@ -90,7 +90,7 @@ export function parseRequestHead(
   if (headEnd === -1 || headEnd + 4 > limits.maxHeadBytes) return refuseEarly(buffer, searchFrom, limits);
   const text = buffer.toString('latin1', 0, headEnd + 2);
   const lineEnd = text.indexOf('\r\n');
-  const line = parseRequestLine(buffer, text, lineEnd);
+  const line = parseRequestLine(buffer, text, lineEnd, memo);
   if ('cause' in line) return line;
   const fields = parseFields(buffer, text, lineEnd + 2, limits.maxHeadLines);
   // An octet that stands nowhere in a head may have been seen before the lines were counted: it comes first here too.
@@ -101,12 +101,12 @@ export function parseRequestHead(
 }
 
 /** A head whose fields are those of the one before; null: they are not, or that is not told at one look. */
-function parseWithKnownFields(buffer: Buffer, { maxHeadBytes }: GatewayLimits, memo: FieldMemo) {
+function parseWithKnownFields(buffer: Buffer, { maxHeadBytes }: GatewayLimits, memo: HeadMemo) {
   const lineEnd = buffer.indexOf(0x0d);
   if (lineEnd === -1 || buffer[lineEnd + 1] !== 0x0a || lineEnd + 2 + memo.length > maxHeadBytes) return null;
   const fields = memo.find(buffer, lineEnd + 2);
   if (fields === null) return null;
-  const line = parseRequestLine(buffer, buffer.toString('latin1', 0, lineEnd + 2), lineEnd);
+  const line = parseRequestLine(buffer, buffer.toString('latin1', 0, lineEnd + 2), lineEnd, memo);
   return 'cause' in line ? line : assemble(line, fields, lineEnd + 2 + memo.length);
 }
 
@@ -120,7 +120,7 @@ function refuseEarly(buffer: Buffer, searchFrom: number, limits: GatewayLimits):
   const lineEnd = octets.indexOf('\r\n', 0, 'latin1');
   // The line is judged when it is complete, and only then.
   if (lineEnd !== -1 && lineEnd + 2 > searchFrom) {
-    const line = parseRequestLine(octets, octets.toString('latin1', 0, lineEnd + 2), lineEnd);
+    const line = parseRequestLine(octets, octets.toString('latin1', 0, lineEnd + 2), lineEnd, null);
     if ('cause' in line) return line;
   }
   // RFC 9112 section 2.2 lets a server take a bare LF for a line's end: we do not, and say so at once.
@@ -144,7 +144,12 @@ interface RequestLine {
   readonly minor: number;
 }
 
-function parseRequestLine(octets: Uint8Array, text: string, lineEnd: number): RequestLine | Refusal {
+function parseRequestLine(
+  octets: Uint8Array,
+  text: string,
+  lineEnd: number,
+  memo: HeadMemo | null,
+): RequestLine | Refusal {
   const methodEnd = methodEndOf(octets);
   if (methodEnd === 0 || octets[methodEnd] !== 0x20) return BAD;
   const targetEnd = text.indexOf(' ', methodEnd + 1);
@@ -156,14 +161,14 @@ function parseRequestLine(octets: Uint8Array, text: string, lineEnd: number): Re
   const method = text.slice(0, methodEnd);
   if (!METHODS.has(method)) return method === 'TRACE' ? TRACE : METHOD;
   const raw = text.slice(methodEnd + 1, targetEnd);
-  const target = parseTarget(method, raw);
+  const target = parseTarget(method, raw, memo);
   return target === null ? BAD : { method, raw, target, minor: version === 'HTTP/1.1' ? 1 : 0 };
 }
 
-function parseTarget(method: string, raw: string): Target | null {
+function parseTarget(method: string, raw: string, memo: HeadMemo | null): Target | null {
   if (method === 'CONNECT') return parseAuthorityTarget(raw);
   // Asterisk-form (RFC 9112 section 3.2.4) asks about the server as a whole, and that is us.
-  return method === 'OPTIONS' && raw === '*' ? OURSELVES : parseAbsoluteTarget(raw);
+  return method === 'OPTIONS' && raw === '*' ? OURSELVES : parseAbsoluteTarget(raw, memo);
 }
 
 function assemble(line: RequestLine, fields: FieldSection, size: number): RequestHead | Refusal {

@@ -24,8 +24,19 @@ export const OURSELVES: Target = { host: '', port: 0, path: '*' };
 const MAX_HOST = 253;
 const HTTP_PREFIX = 'http://';
 
+/** An authority as it was written, and the target that it was found to be. */
+export interface KnownAuthority {
+  readonly text: string;
+  readonly target: Target;
+}
+
+/** What is remembered of authorities between two targets: the last one. */
+export interface AuthorityMemo {
+  authority: KnownAuthority | null;
+}
+
 /** Parses `http://host[:port][/path][?query]`; null unless it is exactly that. */
-export function parseAbsoluteTarget(text: string): Target | null {
+export function parseAbsoluteTarget(text: string, memo: AuthorityMemo | null = null): Target | null {
   if (!text.startsWith(HTTP_PREFIX) && text.slice(0, 7).toLowerCase() !== HTTP_PREFIX) return null;
   if (text.includes('#')) return null;
   let end = 7;
@@ -34,10 +45,19 @@ export function parseAbsoluteTarget(text: string): Target | null {
     if (c === 0x2f || c === 0x3f) break;
     end++;
   }
-  const authority = parseAuthority(text.slice(7, end), 80);
+  const authority = findAuthority(text.slice(7, end), memo);
   if (!authority) return null;
   const rest = text.slice(end);
   return { host: authority.host, port: authority.port, path: rest.charCodeAt(0) === 0x3f ? `/${rest}` : rest };
+}
+
+/** The authority of an absolute-form target: what it means is found out once where it comes again and again. */
+function findAuthority(text: string, memo: AuthorityMemo | null): Target | null {
+  const known = memo?.authority ?? null;
+  if (known !== null && known.text === text) return known.target;
+  const target = parseAuthority(text, 80);
+  if (memo !== null && target !== null) memo.authority = { text: ownCopy(text), target };
+  return target;
 }
 
 /** Parses `host:port` of a CONNECT; the port is required. */

@@ -5,8 +5,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Handshake } from '../../gateway/handshake.ts';
-import { FieldMemo } from '../../gateway/http1/field-memo.ts';
 import { BodyReader } from '../../gateway/http1/framing.ts';
+import { HeadMemo } from '../../gateway/http1/head-memo.ts';
 import { parseReplyHead, type ReplyHead } from '../../gateway/http1/reply-head.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from '../../gateway/http1/request-head.ts';
 import { OURSELVES } from '../../gateway/http1/target.ts';
@@ -46,7 +46,7 @@ export function checkRequestHead(octets: Buffer, random: Random): string | null 
 
 /** Whether a connection that has seen these octets before, and these fields under another line, reads them as one that has not. */
 function remembersAlike(octets: Buffer): boolean {
-  const memo = new FieldMemo();
+  const memo = new HeadMemo();
   const other = Buffer.concat([Buffer.from('GET http://other.test/ HTTP/1.0'), octets.subarray(octets.indexOf(0x0d))]);
   for (const input of [octets, octets, other, octets, other]) {
     const alone = parseRequestHead(input, 0, defaultLimits);

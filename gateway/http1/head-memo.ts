@@ -1,16 +1,18 @@
 /**
- * What the header fields of a connection's last request said, by their octets: a client
- * that keeps its connection sends the same fields again and again, under another
- * request line. Equal octets mean the same, so nothing is decided here.
+ * What a connection's last request said, by its octets: a client that keeps its connection
+ * sends the same header fields again and again, under another request line, and often
+ * for the same host. Equal octets mean the same, so nothing is decided here.
  *
- * Bound: MAX_BYTES a connection, and none before its second request, so that tunnels and
- * clients that come once keep nothing.
+ * Bound: the fields' MAX_BYTES and one authority a connection, no fields before its second
+ * request; a tunnel keeps nothing.
  */
 import type { FieldSection } from './fields.ts';
+import type { AuthorityMemo, KnownAuthority } from './target.ts';
 
 const MAX_BYTES = 1_024;
 
-export class FieldMemo {
+export class HeadMemo implements AuthorityMemo {
+  authority: KnownAuthority | null = null;
   #heads = 0;
   #octets: Buffer | null = null;
   #fields: FieldSection | null = null;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FieldMemo } from '../../../../gateway/http1/field-memo.ts';
+import { HeadMemo } from '../../../../gateway/http1/head-memo.ts';
 import { parseRequestHead } from '../../../../gateway/http1/request-head.ts';
 import { defaultLimits } from '../../../../src/core/limits.ts';
 
@@ -30,7 +30,7 @@ describe('what the fields before are remembered', () => {
   test('changes nothing of what a head means, whatever came on the connection before', () => {
     fc.assert(
       fc.property(fc.array(head, { maxLength: 12 }), (heads) => {
-        const memo = new FieldMemo();
+        const memo = new HeadMemo();
         for (const octets of heads) {
           const alone = parseRequestHead(octets, 0, defaultLimits);
           expect(parseRequestHead(octets, 0, defaultLimits, memo)).toEqual(alone);
@@ -41,7 +41,7 @@ describe('what the fields before are remembered', () => {
   });
 
   test('is nothing before the second head, no more than a kilobyte, and never a part of a section', () => {
-    const memo = new FieldMemo();
+    const memo = new HeadMemo();
     const read = (fields: string): void => {
       const octets = Buffer.from(`GET http://a.test/ HTTP/1.1\r\n${fields}\r\n`);
       parseRequestHead(octets, 0, defaultLimits, memo);
@@ -57,7 +57,7 @@ describe('what the fields before are remembered', () => {
   });
 
   test('is as strict with the size of a head', () => {
-    const memo = new FieldMemo();
+    const memo = new HeadMemo();
     const limits = { ...defaultLimits, maxHeadBytes: 60 };
     const octets = (path: string) => Buffer.from(`GET http://a.test/${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
     for (const path of ['', '', 'x'.repeat(13), 'x'.repeat(14), 'x'.repeat(15)]) {
