@@ -12,12 +12,10 @@
  */
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { READ_BYTES, ReadMemory } from './read-memory.ts';
 
 /** Gets octets as they come; they are lent to it until it returns. */
 export type Receiver = (octets: Buffer) => void;
-
-/** Octets read at once, and written at once from the scratch buffer. */
-const READ_BYTES = 65_536;
 
 const discard: Receiver = () => undefined;
 
@@ -41,8 +39,9 @@ interface ReadInternals {
 /** The intakes of one gateway. */
 export class Intakes {
   readonly shared = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly memory = new ReadMemory();
   readonly #internals: ReadInternals | null;
-  #scratch = Buffer.allocUnsafeSlow(READ_BYTES);
+  #scratch = this.memory.take();
 
   /** `shares` false: every socket brings its own buffers, as where Node's internals are others than we know. */
   constructor(shares = true) {
@@ -107,7 +106,10 @@ export class Intakes {
     if (to.writableLength > 0 || to instanceof TLSSocket) return to.write(Buffer.from(octets));
     const flowing = to.write(octets);
     // What the kernel did not take is written from that memory later.
-    if (to.writableLength > 0) this.#scratch = Buffer.allocUnsafeSlow(READ_BYTES);
+    if (to.writableLength > 0) {
+      this.memory.lend(this.#scratch, to);
+      this.#scratch = this.memory.take();
+    }
     return flowing;
   }
 }
@@ -117,33 +119,50 @@ class SharedIntake implements Intake {
   readonly #intakes: Intakes;
   /** While reads fill it; null: the shared one is read into. */
   #own: Buffer | null = null;
+  /** What the octets of this turn lie in; null between reads. */
+  #lending: Buffer | null = null;
+  /** Whose write the kernel did not take all of in this turn: it goes on from the socket's own buffer. */
+  #lentTo: Socket | null = null;
 
   constructor(intakes: Intakes) {
     this.#intakes = intakes;
   }
 
   /** Called by Node for each read of `count` octets into the buffer that `nextBuffer` answered. */
-  readonly onRead = (count: number, buffer: Uint8Array): boolean => {
+  readonly onRead = (count: number, read: Uint8Array): boolean => {
+    const buffer = read as Buffer;
     const isFull = count === buffer.length;
-    this.receiver((isFull ? buffer : buffer.subarray(0, count)) as Buffer);
-    if (!isFull) this.#own = null;
-    else this.#own ??= Buffer.allocUnsafeSlow(READ_BYTES);
+    this.#lending = buffer;
+    this.receiver(isFull ? buffer : buffer.subarray(0, count));
+    this.#lending = null;
+    this.#settle(isFull);
     return true;
   };
 
   readonly nextBuffer = (): Buffer => this.#own ?? this.#intakes.shared;
 
   keep(octets: Buffer): Buffer {
-    const { buffer } = octets;
-    return buffer === this.#intakes.shared.buffer || buffer === this.#own?.buffer ? Buffer.from(octets) : octets;
+    return octets.buffer === this.#lending?.buffer ? Buffer.from(octets) : octets;
   }
 
   pass(octets: Buffer, to: Socket): boolean {
     if (octets.buffer === this.#intakes.shared.buffer) return this.#intakes.copyTo(to, octets);
+    if (octets.buffer !== this.#lending?.buffer) return to.write(octets);
+    // One socket at a time can have the buffer.
+    if (this.#lentTo !== null && this.#lentTo !== to) return to.write(Buffer.from(octets));
     const flowing = to.write(octets);
-    // What the kernel did not take is written from that memory later: the next read goes elsewhere.
-    if (octets.buffer === this.#own?.buffer && to.writableLength > 0) this.#own = null;
+    if (to.writableLength > 0) this.#lentTo = to;
     return flowing;
+  }
+
+  /** Where the next read goes: not where a write still goes on from. */
+  #settle(isFull: boolean): void {
+    const { memory } = this.#intakes;
+    if (this.#own !== null && this.#lentTo !== null) memory.lend(this.#own, this.#lentTo);
+    else if (this.#own !== null && isFull) return;
+    else if (this.#own !== null) memory.give(this.#own);
+    this.#lentTo = null;
+    this.#own = isFull ? memory.take() : null;
   }
 }
 
