@@ -16,15 +16,14 @@ import type { BoundIdentity } from './bindings.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
-import type { Intake } from './intake.ts';
+import type { Intake, Receiver } from './intake.ts';
 import type { Door } from './listeners.ts';
 import { reset, resetTls } from './reset.ts';
 import { lookAtStalled } from './stall.ts';
+import type { Linked } from './under-way.ts';
 
 /** Who serves a client, in what it speaks. */
-export interface Served {
-  /** Octets of the client's, the connection's first ones, lent. Called once; later ones come from the intake. */
-  receive(first: Buffer): void;
+export interface Served extends Receiver {
   onDeadline(): void;
   /** The socket is gone. */
   onClosed(): void;
@@ -42,7 +41,9 @@ export interface Reception {
 /** In a drain, how long a connection may still send its first octets. */
 const FIRST_WORDS_MS = 500;
 
-export class Arrival {
+export class Arrival implements Receiver, Linked<Arrival> {
+  newer: Arrival | null = null;
+  older: Arrival | null = null;
   readonly socket: Socket;
   /** `address:port` of the client. */
   readonly address: string;
@@ -61,6 +62,8 @@ export class Arrival {
   /** Whether octets may be written that the client can read. */
   #ready: boolean;
   #served: Served | null = null;
+  // Bound, not written as a function here: V8 takes that for one that stays (docs/decisions/0025).
+  readonly #onEnd = this.#ended.bind(this);
 
   constructor(context: GatewayContext, carrier: Socket, door: Door, network: string, reception: Reception) {
     const { remoteAddress = '', remotePort = 0 } = carrier;
@@ -78,7 +81,7 @@ export class Arrival {
     this.socket = door.secureContext === null ? carrier : this.#secure(door.secureContext);
     const { intakes } = context;
     this.intake = this.socket === carrier ? intakes.accepted(carrier) : intakes.separate(this.socket);
-    this.intake.receiver = this.#onFirst;
+    this.intake.receiver = this;
     this.socket.on('end', this.#onEnd);
     this.socket.once('close', () => {
       this.deadline.release();
@@ -109,17 +112,17 @@ export class Arrival {
     this.socket.destroy();
   }
 
-  /** Whoever serves it is its receiver from here on. */
-  readonly #onFirst = (chunk: Buffer): void => {
+  /** Its first octets: whoever serves it is the receiver from here on. */
+  onOctets(first: Buffer): void {
     this.socket.off('end', this.#onEnd);
-    this.#served = this.#reception.serve(this, chunk[0]!);
-    this.#served.receive(chunk);
-  };
+    this.#served = this.#reception.serve(this, first[0]!);
+    this.#served.onOctets(first);
+  }
 
-  readonly #onEnd = (): void => {
+  #ended(): void {
     if (this.#ready) this.socket.end();
     else this.socket.destroy();
-  };
+  }
 
   #onDeadline(): void {
     if (this.#served !== null) return this.#served.onDeadline();

@@ -61,21 +61,19 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   /** Tick at which it became idle. */
   #idleFrom: number;
   #lingering: Lingering | null = null;
+  readonly #onDrain = this.#clientDrained.bind(this);
+  readonly #onEnd = this.#clientEnded.bind(this);
 
   constructor(context: GatewayContext, arrival: Arrival, admit: Admission) {
     this.#context = context;
     this.#arrival = arrival;
     this.socket = arrival.socket;
     this.intake = arrival.intake;
-    this.intake.receiver = this.#onData;
+    this.intake.receiver = this;
     this.#admit = admit;
     this.#deadline = arrival.deadline;
     this.#idleFrom = context.deadlines.tick;
     this.socket.on('drain', this.#onDrain).on('end', this.#onEnd);
-  }
-
-  receive(first: Buffer): void {
-    this.#onData(first);
   }
 
   /** Between two requests: nothing is lost by closing now. */
@@ -137,13 +135,15 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     else this.#deadline.arm(LAST_REQUEST_MS - idleMs);
   }
 
-  readonly #onDrain = (): void => this.#forward?.onClientDrain();
+  #clientDrained(): void {
+    this.#forward?.onClientDrain();
+  }
 
-  readonly #onData = (octets: Buffer): void => {
+  onOctets(octets: Buffer): void {
     this.#take(octets);
     // What is left of it waits beyond this turn.
     if (this.#pending !== null) this.#pending = this.intake.keep(this.#pending);
-  };
+  }
 
   #take(octets: Buffer): void {
     switch (this.#state) {
@@ -345,7 +345,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#lingering = new Lingering(this.#arrival, this.#context.limits.responseIdleMs);
   }
 
-  readonly #onEnd = (): void => {
+  #clientEnded(): void {
     this.#ended = true;
     switch (this.#state) {
       case 'forwarding':
@@ -361,7 +361,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
       default:
         this.socket.end();
     }
-  };
+  }
 
   onClosed(): void {
     const forward = this.#forward;

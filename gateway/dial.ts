@@ -17,9 +17,9 @@ import { leadsToExit } from '../src/core/pool-index/route.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import { connectGuarded } from './guarded-connect.ts';
-import { type Handshake, startHandshake } from './handshake.ts';
+import { type Handshake, type HandshakeSink, startHandshake } from './handshake.ts';
 import { authorityOf } from './http1/target.ts';
-import type { Intake } from './intake.ts';
+import type { Intake, Receiver } from './intake.ts';
 import { reset, resetTls } from './reset.ts';
 import { lookAtStalled } from './stall.ts';
 
@@ -55,7 +55,7 @@ export const NOBODY: UpstreamOwner = {
 /** Of several addresses, each but the last gets this fraction of the time to connect. */
 const ATTEMPTS = 4;
 
-export class UpstreamConnection {
+export class UpstreamConnection implements Receiver, HandshakeSink {
   readonly route: Route;
   readonly socket: Socket;
   /** What comes in from it; ours until `detach`. */
@@ -78,6 +78,8 @@ export class UpstreamConnection {
   #failure: Cause | null = null;
   /** Until it is done; null for a connection that is not tunnelled. */
   #handshake: Handshake | null;
+  readonly #onDrain = this.#drained.bind(this);
+  readonly #onEnd = this.#ended.bind(this);
 
   /** `openBy`: when it must be open at the latest, whatever is left of the deadlines on the way, in monotonic ms. */
   constructor(
@@ -181,15 +183,15 @@ export class UpstreamConnection {
     const handshake = this.#handshake;
     if (handshake === null) return this.#onOpen(null);
     this.#armStep(this.#limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
-    handshake.begin({
-      send: (octets) => {
-        // A name may be found when its connection is gone.
-        if (this.socket.destroyed) return;
-        this.owner.onHandshake(octets.length);
-        this.socket.write(octets, 'latin1');
-      },
-      fail: (cause) => this.fail(cause),
-    });
+    handshake.begin(this);
+  }
+
+  /** Octets of a handshake. */
+  send(octets: string): void {
+    // A name may be found when its connection is gone.
+    if (this.socket.destroyed) return;
+    this.owner.onHandshake(octets.length);
+    this.socket.write(octets, 'latin1');
   }
 
   #onOpen(early: Buffer | null): void {
@@ -198,21 +200,25 @@ export class UpstreamConnection {
     this.owner.onOpen(this, early);
   }
 
-  readonly #onData = (octets: Buffer): void => {
+  onOctets(octets: Buffer): void {
     const handshake = this.#handshake;
     if (handshake === null) return this.owner.onData(octets, this);
     const verdict = handshake.read(this.intake.keep(octets));
     if (verdict === null) return;
     if (verdict === 'open') this.#onOpen(handshake.rest);
     else this.fail(verdict);
-  };
-  readonly #onDrain = (): void => this.owner.onDrain(this);
-  readonly #onEnd = (): void => {
+  }
+
+  #drained(): void {
+    this.owner.onDrain(this);
+  }
+
+  #ended(): void {
     // Only TLS can be ended before it is up.
     if (!this.connected) this.fail('upstream_tls');
     else if (this.#handshake !== null) this.fail(this.#handshake.unanswered);
     else this.owner.onEnd(this);
-  };
+  }
 
   #secure(raw: Socket, { limits, upstreamTls }: GatewayContext): Socket {
     raw.once('connect', () => this.#armStep(limits.upstreamTlsTimeoutMs, 'upstream_tls'));
@@ -223,7 +229,7 @@ export class UpstreamConnection {
   #listen(): void {
     const { socket } = this;
     socket.on('error', (error) => this.#note(error));
-    this.intake.receiver = this.#onData;
+    this.intake.receiver = this;
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.once('close', () => {

@@ -359,7 +359,6 @@ export class Forward implements UpstreamOwner {
 
   /** Goes on over the next session, if nothing of an answer was passed on, and nothing was sent that may not be again. */
   #move(cause: Cause): boolean {
-    const left = this.#route;
     const mayMove = this.#reply === null && this.#interim === 0 && (!this.#sent || this.#repeatable);
     if (!mayMove || !moveOn(this.#context, this.#exchange, cause)) return false;
     this.#connection?.discard();
@@ -367,7 +366,7 @@ export class Forward implements UpstreamOwner {
     this.#reused = false;
     this.#sent = false;
     this.#pending = null;
-    this.#upgrade?.follow(left);
+    this.#upgrade?.follow();
     this.#attempt();
     return true;
   }

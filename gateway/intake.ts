@@ -14,10 +14,27 @@ import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { READ_BYTES, ReadMemory } from './read-memory.ts';
 
-/** Gets octets as they come; they are lent to it until it returns. */
-export type Receiver = (octets: Buffer) => void;
+/**
+ * Gets octets as they come; they are lent to it until it returns. An object and no function: one that is written where it
+ * is assigned to a field would be made in the old generation (docs/decisions/0025).
+ */
+export interface Receiver {
+  onOctets(octets: Buffer): void;
+}
 
-const discard: Receiver = () => undefined;
+/** Drops what comes. */
+export const DISCARD: Receiver = { onOctets: () => undefined };
+
+/** The field of a socket in which its intake stands. */
+const INTAKE = Symbol('intake');
+interface Taken {
+  [INTAKE]: SharedIntake;
+}
+
+/** Node calls it for each read, with the socket as `this`. */
+function onRead(this: unknown, count: number, buffer: Uint8Array): boolean {
+  return (this as Taken)[INTAKE].take(count, buffer as Buffer);
+}
 
 /** What comes in from one socket. */
 export interface Intake {
@@ -40,8 +57,16 @@ interface ReadInternals {
 export class Intakes {
   readonly shared = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly memory = new ReadMemory();
+  /** Where the socket that was read last reads to next. */
+  next: Buffer = this.shared;
   readonly #internals: ReadInternals | null;
   #scratch = this.memory.take();
+  /** Node asks for it when a socket begins to read, and behind each call of `onRead`. */
+  readonly #nextBuffer = (): Buffer => {
+    const { next } = this;
+    this.next = this.shared;
+    return next;
+  };
 
   /** `shares` false: every socket brings its own buffers, as where Node's internals are others than we know. */
   constructor(shares = true) {
@@ -61,8 +86,9 @@ export class Intakes {
     const { buffer, callback, generator } = this.#internals;
     const fields = socket as unknown as Record<symbol, unknown>;
     fields[buffer] = this.shared;
-    fields[callback] = intake.onRead;
-    fields[generator] = intake.nextBuffer;
+    fields[callback] = onRead;
+    fields[generator] = this.#nextBuffer;
+    fields[INTAKE] = intake;
     handle.useUserBuffer(this.shared);
     // Its end is told only while it flows.
     socket.resume();
@@ -76,7 +102,8 @@ export class Intakes {
       return { socket, intake: this.separate(socket) };
     }
     const intake = new SharedIntake(this);
-    const socket = new Socket({ allowHalfOpen: true, onread: { buffer: intake.nextBuffer, callback: intake.onRead } });
+    const socket = new Socket({ allowHalfOpen: true, onread: { buffer: this.#nextBuffer, callback: onRead } });
+    (socket as unknown as Taken)[INTAKE] = intake;
     socket.resume();
     return { socket, intake };
   }
@@ -115,7 +142,7 @@ export class Intakes {
 }
 
 class SharedIntake implements Intake {
-  receiver = discard;
+  receiver = DISCARD;
   readonly #intakes: Intakes;
   /** While reads fill it; null: the shared one is read into. */
   #own: Buffer | null = null;
@@ -128,18 +155,16 @@ class SharedIntake implements Intake {
     this.#intakes = intakes;
   }
 
-  /** Called by Node for each read of `count` octets into the buffer that `nextBuffer` answered. */
-  readonly onRead = (count: number, read: Uint8Array): boolean => {
-    const buffer = read as Buffer;
+  /** So many octets were read into the buffer that was answered before. */
+  take(count: number, buffer: Buffer): true {
     const isFull = count === buffer.length;
     this.#lending = buffer;
-    this.receiver(isFull ? buffer : buffer.subarray(0, count));
+    this.receiver.onOctets(isFull ? buffer : buffer.subarray(0, count));
     this.#lending = null;
     this.#settle(isFull);
+    this.#intakes.next = this.#own ?? this.#intakes.shared;
     return true;
-  };
-
-  readonly nextBuffer = (): Buffer => this.#own ?? this.#intakes.shared;
+  }
 
   keep(octets: Buffer): Buffer {
     return octets.buffer === this.#lending?.buffer ? Buffer.from(octets) : octets;
@@ -168,10 +193,10 @@ class SharedIntake implements Intake {
 
 /** Node's own way: every read takes a fresh buffer of up to 64 KiB. */
 class SeparateIntake implements Intake {
-  receiver = discard;
+  receiver = DISCARD;
 
   constructor(socket: Socket) {
-    socket.on('data', (chunk: Buffer) => this.receiver(chunk));
+    socket.on('data', (chunk: Buffer) => this.receiver.onOctets(chunk));
   }
 
   keep(octets: Buffer): Buffer {

@@ -15,7 +15,7 @@ import { Deadline } from './deadlines.ts';
 import type { UpstreamConnection, UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import type { Intake } from './intake.ts';
-import { relay } from './relay.ts';
+import { Relay, type RelayOwner } from './relay.ts';
 import { STALL_LOOK_MS } from './stall.ts';
 
 /** The client's side of a pair. */
@@ -26,6 +26,12 @@ export interface PairedClient {
   cut(): void;
   /** Closes it if nothing is read from it and the client has reset it. */
   lookAtStalled(): void;
+}
+
+/** Who made a pair. */
+export interface PairOwner {
+  /** Both of its sockets are gone. */
+  pairOver(): void;
 }
 
 /** What is written first, before anything is relayed. */
@@ -43,15 +49,16 @@ const LOOKS = 4;
 /** At the end of a drain each side gets this long to end before it is reset. */
 const LAST_WORDS_MS = 300;
 
-export class JoinedPair implements UpstreamOwner {
+export class JoinedPair implements UpstreamOwner, RelayOwner {
   readonly #context: GatewayContext;
   readonly #exchange: Exchange;
   readonly #client: PairedClient;
   readonly #upstream: UpstreamConnection;
   readonly #deadline: Deadline;
-  readonly #onOver: () => void;
-  /** Stops the relay of each direction. */
-  #stops: readonly (() => void)[] = [];
+  readonly #owner: PairOwner;
+  /** Each direction, once it is joined. */
+  #up: Relay | null = null;
+  #down: Relay | null = null;
   #openSockets = 2;
   #cause: Cause | null = null;
   #halfClosed = false;
@@ -59,19 +66,19 @@ export class JoinedPair implements UpstreamOwner {
   #lastBytes = 0;
   #lastMoveAt = 0;
 
-  /** Takes over the connection; `onOver` is told just before the exchange is finished. */
+  /** Takes over the connection; `owner` is told just before the exchange is finished. */
   constructor(
     context: GatewayContext,
     exchange: Exchange,
     client: PairedClient,
     upstream: UpstreamConnection,
-    onOver: () => void,
+    owner: PairOwner,
   ) {
     this.#context = context;
     this.#exchange = exchange;
     this.#client = client;
     this.#upstream = upstream;
-    this.#onOver = onOver;
+    this.#owner = owner;
     this.#deadline = new Deadline(context.deadlines, () => this.#look());
   }
 
@@ -92,15 +99,8 @@ export class JoinedPair implements UpstreamOwner {
     client.write(answer, 'latin1');
     if (toClient !== null) connection.intake.pass(toClient, client);
     if (toUpstream !== null) intake.pass(toUpstream, upstream);
-    const onStall = (): void => this.#deadline.armSooner(STALL_LOOK_MS);
-    this.#stops = [
-      relay({ socket: client, intake }, upstream, onStall, (octets) => {
-        exchange.bytesOut += octets;
-      }),
-      relay({ socket: upstream, intake: connection.intake }, client, onStall, (octets) => {
-        exchange.bytesIn += octets;
-      }),
-    ];
+    this.#up = new Relay(this.#client, upstream, this);
+    this.#down = new Relay(connection, client, this);
     // What came early may have left the client paused.
     client.resume();
     client.once('end', () => this.#onHalfClose());
@@ -118,12 +118,22 @@ export class JoinedPair implements UpstreamOwner {
     if (cause === 'revoked') return this.#reset('revoked');
     // The end of a drain: what is written still goes out, then both sides end; whoever holds on is reset.
     this.#cause ??= cause;
-    for (const stop of this.#stops) stop();
+    this.#up?.stop();
+    this.#down?.stop();
     this.#client.socket.end();
     this.#upstream.socket.end();
     this.#halfClosed = true;
     this.#endsAt = this.#context.clock.monotonicMs() + LAST_WORDS_MS;
     this.#deadline.arm(LAST_WORDS_MS);
+  }
+
+  onMoved(octets: number, to: Socket): void {
+    if (to === this.#client.socket) this.#exchange.bytesIn += octets;
+    else this.#exchange.bytesOut += octets;
+  }
+
+  onStall(): void {
+    this.#deadline.armSooner(STALL_LOOK_MS);
   }
 
   /** The client's socket is gone. */
@@ -187,7 +197,7 @@ export class JoinedPair implements UpstreamOwner {
     if (--this.#openSockets > 0) return;
     this.#exchange.pool!.tunnelsActive--;
     this.#deadline.release();
-    this.#onOver();
+    this.#owner.pairOver();
     this.#exchange.finish(this.#cause);
   }
 }

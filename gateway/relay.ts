@@ -5,32 +5,61 @@
  * fresh buffer for each read.
  */
 import type { Socket } from 'node:net';
-import type { Intake } from './intake.ts';
+import { DISCARD, type Intake, type Receiver } from './intake.ts';
 
-/**
- * Starts relaying. Tells `count` of the octets of each read, and `onStall` each time that it stops reading.
- * The returned function stops it: what still comes is discarded, and no end is passed on.
- */
-export function relay(
-  { socket: from, intake }: { readonly socket: Socket; readonly intake: Intake },
-  to: Socket,
-  onStall: () => void,
-  count: (octets: number) => void,
-): () => void {
-  intake.receiver = (octets) => {
+/** Whose octets are moved. */
+export interface Source {
+  readonly socket: Socket;
+  readonly intake: Intake;
+}
+
+/** Who is told of what is moved. */
+export interface RelayOwner {
+  /** So many octets were written to this socket. */
+  onMoved(octets: number, to: Socket): void;
+  /** It has stopped reading, until the other side takes more. */
+  onStall(): void;
+}
+
+/** One direction of a pair, from when it is made. */
+export class Relay implements Receiver {
+  readonly #from: Source;
+  readonly #to: Socket;
+  readonly #owner: RelayOwner;
+  readonly #onDrain = this.#drained.bind(this);
+  readonly #onEnd = this.#ended.bind(this);
+
+  constructor(from: Source, to: Socket, owner: RelayOwner) {
+    this.#from = from;
+    this.#to = to;
+    this.#owner = owner;
+    from.intake.receiver = this;
+    from.socket.on('end', this.#onEnd);
+    to.on('drain', this.#onDrain);
+  }
+
+  onOctets(octets: Buffer): void {
+    const to = this.#to;
     if (!to.writable) return;
-    count(octets.length);
-    if (intake.pass(octets, to)) return;
-    from.pause();
-    onStall();
-  };
-  const onDrain = (): void => void from.resume();
-  const onEnd = (): void => void to.end();
-  from.on('end', onEnd);
-  to.on('drain', onDrain);
-  return () => {
-    intake.receiver = () => undefined;
-    from.off('end', onEnd).resume();
-    to.off('drain', onDrain);
-  };
+    this.#owner.onMoved(octets.length, to);
+    if (this.#from.intake.pass(octets, to)) return;
+    this.#from.socket.pause();
+    this.#owner.onStall();
+  }
+
+  /** What still comes is discarded, and no end is passed on. */
+  stop(): void {
+    const { socket, intake } = this.#from;
+    intake.receiver = DISCARD;
+    socket.off('end', this.#onEnd).resume();
+    this.#to.off('drain', this.#onDrain);
+  }
+
+  #drained(): void {
+    this.#from.socket.resume();
+  }
+
+  #ended(): void {
+    this.#to.end();
+  }
 }

@@ -37,6 +37,7 @@ import type { Prober } from './prober.ts';
 import { SocksConnection } from './socks-connection.ts';
 import { SOCKS_VERSION } from './socks5.ts';
 import { turnAway } from './turn-away.ts';
+import { UnderWay } from './under-way.ts';
 
 /** Changes after which a key may be held elsewhere than its consistent choice. */
 const PUTS = ['session-put', 'provider-put', 'pool-put'] as const;
@@ -69,7 +70,7 @@ export class Gateway {
   readonly #prober: Prober;
   readonly #listeners: Listeners;
   readonly #reception: Reception;
-  readonly #arrivals = new Set<Arrival>();
+  readonly #arrivals = new UnderWay<Arrival>();
   readonly #changes = new Map<Change['kind'], number>();
   readonly #applySeconds = new Histogram(APPLY_BUCKETS);
   readonly #loopDelay = new LoopDelay();
@@ -112,8 +113,8 @@ export class Gateway {
     for (const change of changes) {
       directory.apply(change);
       if (change.kind === 'key-put' || change.kind === 'key-gone') credentials.forget();
-      if (change.kind === 'key-gone') this.#context.revokeKey(change.hash);
-      if (change.kind === 'key-put' && !change.key.mayUseGateway) this.#context.revokeKey(change.key.hash);
+      if (change.kind === 'key-gone') this.#context.tunnels.revokeKey(change.hash);
+      if (change.kind === 'key-put' && !change.key.mayUseGateway) this.#context.tunnels.revokeKey(change.key.hash);
       if (change.kind === 'provider-gone') this.#stepDirectory();
       if (change.kind === 'pool-put') this.#prober.heed(change.pool.id);
       if (change.kind === 'pool-gone') this.#prober.heed(change.poolId);
@@ -148,13 +149,12 @@ export class Gateway {
 
   /** What it holds now: for tests of leaks, and for whoever looks at a gateway that should be idle. */
   holdings(): GatewayHoldings {
-    const { inFlight, ledger, upstreams, deadlines, caps } = this.#context;
-    const tunnels = [...this.#context.tunnels()].length;
+    const { inFlight, ledger, tunnels, upstreams, deadlines, caps } = this.#context;
     return {
       clientConnections: this.#arrivals.size,
       inFlight,
       placed: ledger.underWay,
-      tunnels,
+      tunnels: tunnels.size,
       probes: this.#prober.size,
       idleUpstreams: upstreams.size,
       slots: caps.holdings(),
@@ -265,9 +265,9 @@ export class Gateway {
     // Whoever the kernel has accepted already is let in: closing the listener would reset them.
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#listeners.close();
-    for (const arrival of this.#arrivals) arrival.close();
+    for (const arrival of [...this.#arrivals]) arrival.close();
     if (!(await this.#empty(graceMs))) {
-      for (const tunnel of [...this.#context.tunnels()]) tunnel.cut('draining');
+      this.#context.tunnels.cutAll();
       await this.#empty(LAST_WORDS_MS);
     }
     await this.#context.bindings.drain(LAST_WORDS_MS);
@@ -277,7 +277,7 @@ export class Gateway {
   async close(): Promise<void> {
     this.#prober.close();
     this.#listeners.close();
-    for (const arrival of this.#arrivals) arrival.destroy();
+    for (const arrival of [...this.#arrivals]) arrival.destroy();
     await this.#empty(LAST_WORDS_MS);
     // Nobody binds any more, and the control plane is closed after us.
     await this.#context.bindings.drain(LAST_WORDS_MS);
@@ -316,7 +316,7 @@ export class Gateway {
           ? new SocksConnection(context, arrival, admission)
           : new ClientConnection(context, arrival, admission),
       onGone: (arrival) => {
-        this.#arrivals.delete(arrival);
+        this.#arrivals.remove(arrival);
         context.caps.disconnect(arrival.network);
         if (this.#arrivals.size === 0) this.#onEmpty?.();
       },

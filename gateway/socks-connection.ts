@@ -52,21 +52,18 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
   #negotiated = 0;
   #tunnel: Tunnel | null = null;
   #lingering: Lingering | null = null;
+  readonly #onEnd = this.#clientEnded.bind(this);
 
   constructor(context: GatewayContext, arrival: Arrival, admit: Admission) {
     this.#context = context;
     this.#arrival = arrival;
     this.socket = arrival.socket;
     this.intake = arrival.intake;
-    this.intake.receiver = this.#onData;
+    this.intake.receiver = this;
     this.#admit = admit;
     this.socket.on('end', this.#onEnd);
     // For all of the negotiation: what dribbles in is no reason to wait longer.
     arrival.deadline.arm(context.limits.headTimeoutMs);
-  }
-
-  receive(first: Buffer): void {
-    this.#onData(first);
   }
 
   refuse(exchange: Exchange, cause: Cause): void {
@@ -121,13 +118,13 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     }
   }
 
-  readonly #onData = (octets: Buffer): void => {
-    this.#receive(octets);
+  onOctets(octets: Buffer): void {
+    this.#hold(octets);
     // What is left of it waits beyond this turn.
     if (this.#pending !== null) this.#pending = this.intake.keep(this.#pending);
-  };
+  }
 
-  #receive(octets: Buffer): void {
+  #hold(octets: Buffer): void {
     switch (this.#state) {
       case 'lingering':
         return this.#lingering!.onData(octets);
@@ -144,11 +141,11 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     this.#arrival.deadline.armSooner(STALL_LOOK_MS);
   }
 
-  readonly #onEnd = (): void => {
+  #clientEnded(): void {
     // Whoever has asked for a tunnel and is gone does not want it any more (K22).
     if (this.#state === 'opening') this.socket.destroy();
     else this.socket.end();
-  };
+  }
 
   #held(): number {
     return this.#pending?.length ?? 0;

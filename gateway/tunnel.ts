@@ -11,11 +11,12 @@
 import type { Cause } from '../src/core/cause.ts';
 import type { OnRevokeName } from '../src/core/model.ts';
 import { moveOn, openBy } from './attempt.ts';
-import type { Cuttable, GatewayContext } from './context.ts';
+import type { GatewayContext } from './context.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import type { Target } from './http1/target.ts';
-import { JoinedPair, type PairedClient } from './joined-pair.ts';
+import { JoinedPair, type PairedClient, type PairOwner } from './joined-pair.ts';
+import type { Cuttable, TunnelEntry } from './tunnels.ts';
 
 /** What a tunnel needs of the client's connection. */
 export interface TunnelClient extends PairedClient {
@@ -27,13 +28,14 @@ export interface TunnelClient extends PairedClient {
   handOver(): Buffer | null;
 }
 
-export class Tunnel implements UpstreamOwner, Cuttable {
+export class Tunnel implements UpstreamOwner, PairOwner, Cuttable {
   readonly #context: GatewayContext;
   readonly #client: TunnelClient;
   readonly #exchange: Exchange;
   readonly #target: Target;
   #upstream: UpstreamConnection | null = null;
   #pair: JoinedPair | null = null;
+  #entry: TunnelEntry | null = null;
   #over = false;
 
   constructor(context: GatewayContext, client: TunnelClient, target: Target, exchange: Exchange) {
@@ -60,7 +62,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     const context = this.#context;
     const exchange = this.#exchange;
     const route = exchange.route!;
-    context.addTunnel(route, this);
+    this.#entry = context.tunnels.add(route, this);
     const full = exchange.beginDial();
     if (full !== null) return void setImmediate(() => this.#refuse(full));
     this.#upstream = new UpstreamConnection(context, route, this.#target, this, openBy(exchange));
@@ -105,7 +107,7 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     exchange.served();
     exchange.firstByteAt = this.#context.clock.monotonicMs();
     exchange.status = 200;
-    this.#pair = new JoinedPair(this.#context, exchange, client, connection, () => this.#release());
+    this.#pair = new JoinedPair(this.#context, exchange, client, connection, this);
     const toUpstream = client.handOver();
     this.#pair.join({ answer: client.established(exchange), toClient: early, toUpstream });
     // All the rest of the time until here was the upstream's.
@@ -124,6 +126,10 @@ export class Tunnel implements UpstreamOwner, Cuttable {
     this.#refuse(cause);
   }
 
+  pairOver(): void {
+    this.#release();
+  }
+
   #refuse(cause: Cause): void {
     if (this.#over) return;
     this.#upstream?.discard();
@@ -135,6 +141,8 @@ export class Tunnel implements UpstreamOwner, Cuttable {
   }
 
   #release(): void {
-    this.#context.removeTunnel(this.#exchange.route!, this);
+    if (this.#entry === null) return;
+    this.#context.tunnels.remove(this.#entry);
+    this.#entry = null;
   }
 }

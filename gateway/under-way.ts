@@ -43,6 +43,11 @@ export class UnderWay<Entry extends Linked<Entry>> {
     this.size--;
   }
 
+  /** All of them now, the newest first. None may leave meanwhile: copy them first where they do. */
+  *[Symbol.iterator](): Generator<Entry> {
+    for (let entry = this.#first; entry !== null; entry = entry.older) yield entry;
+  }
+
   /** Visits every entry that is there now and stays until its slice; joins a walk that is under way. */
   walk(visit: (entry: Entry) => void): Promise<void> {
     this.#walking ??= this.#walk(visit).finally(() => {

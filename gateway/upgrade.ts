@@ -9,11 +9,12 @@
  * on it can be cut as a tunnel can: a session revoked meanwhile is not joined.
  */
 import type { Cause } from '../src/core/cause.ts';
-import type { OnRevokeName, Route } from '../src/core/model.ts';
-import type { Cuttable, GatewayContext } from './context.ts';
+import type { OnRevokeName } from '../src/core/model.ts';
+import type { GatewayContext } from './context.ts';
 import type { UpstreamConnection } from './dial.ts';
 import type { Exchange } from './exchange.ts';
-import { JoinedPair, type PairedClient } from './joined-pair.ts';
+import { JoinedPair, type PairedClient, type PairOwner } from './joined-pair.ts';
+import type { Cuttable, TunnelEntry } from './tunnels.ts';
 
 /** What an upgrade needs of the client's connection. */
 export interface UpgradeClient extends PairedClient {
@@ -21,12 +22,13 @@ export interface UpgradeClient extends PairedClient {
   handOver(): Buffer | null;
 }
 
-export class Upgrade implements Cuttable {
+export class Upgrade implements Cuttable, PairOwner {
   readonly #context: GatewayContext;
   readonly #client: UpgradeClient;
   readonly #exchange: Exchange;
   readonly #refuse: (cause: Cause) => void;
   #pair: JoinedPair | null = null;
+  #entry: TunnelEntry | null;
 
   /** `refuse` ends the request before its answer; nothing of an upgrade is left to release then but by its caller. */
   constructor(context: GatewayContext, client: UpgradeClient, exchange: Exchange, refuse: (cause: Cause) => void) {
@@ -34,7 +36,7 @@ export class Upgrade implements Cuttable {
     this.#client = client;
     this.#exchange = exchange;
     this.#refuse = refuse;
-    context.addTunnel(exchange.route!, this);
+    this.#entry = context.tunnels.add(exchange.route!, this);
   }
 
   get open(): boolean {
@@ -56,7 +58,7 @@ export class Upgrade implements Cuttable {
 
   /** The upstream agrees: `answer` is the 101 for the client, `first` what came behind it. */
   join(connection: UpstreamConnection, answer: string, first: Buffer | null): void {
-    this.#pair = new JoinedPair(this.#context, this.#exchange, this.#client, connection, () => this.release());
+    this.#pair = new JoinedPair(this.#context, this.#exchange, this.#client, connection, this);
     this.#pair.join({ answer, toClient: first, toUpstream: this.#client.handOver() });
   }
 
@@ -65,14 +67,20 @@ export class Upgrade implements Cuttable {
     this.#pair!.clientClosed();
   }
 
-  /** The exchange moved to another route, from this one. */
-  follow(left: Route): void {
-    this.#context.removeTunnel(left, this);
-    this.#context.addTunnel(this.#exchange.route!, this);
+  /** The exchange moved to another route. */
+  follow(): void {
+    this.release();
+    this.#entry = this.#context.tunnels.add(this.#exchange.route!, this);
+  }
+
+  pairOver(): void {
+    this.release();
   }
 
   /** It ended, or came to nothing. */
   release(): void {
-    this.#context.removeTunnel(this.#exchange.route!, this);
+    if (this.#entry === null) return;
+    this.#context.tunnels.remove(this.#entry);
+    this.#entry = null;
   }
 }

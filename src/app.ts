@@ -17,6 +17,7 @@ import type { ControlMethods } from '../control/worker.ts';
 import { Gateway } from '../gateway/server.ts';
 import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
+import { keepYoungObjectsYoung } from './core/heap.ts';
 import type { Logger } from './core/log.ts';
 import { type Link, openLink } from './link.ts';
 import { Rest } from './rest.ts';
@@ -58,6 +59,7 @@ export type GatewayMethods = {
 
 /** Starts both planes; rejects, with nothing left running, when either cannot start. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
+  keepYoungObjectsYoung();
   const gateway = await Gateway.create({
     entrances: loadEntrances(config.entrances),
     clientRanges: config.clientRanges,

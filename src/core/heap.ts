@@ -12,6 +12,15 @@ export interface HeapUse {
   readonly usedBytes: number;
 }
 
+/**
+ * Keeps V8 from making objects in the old generation because most of their kind outlived a few collections: what lives
+ * as long as a connection looks like that while the young generation is small, and there, once dead, keeps all that
+ * it refers to alive until the next full collection (docs/decisions/0025). Of the whole process, before it serves.
+ */
+export function keepYoungObjectsYoung(): void {
+  setFlagsFromString('--no-allocation-site-pretenuring');
+}
+
 type Collect = (how: { type: 'major'; execution: 'async'; flavor: 'regular' | 'last-resort' }) => Promise<void>;
 
 export class Heap {
