@@ -23,7 +23,7 @@ import { OURSELVES, type Target } from './http1/target.ts';
 import type { Intake } from './intake.ts';
 import { Lingering } from './lingering.ts';
 import { SHEDDING } from './load.ts';
-import { allowed, answerOf, identityLines, pageAnswer, statusOf } from './respond.ts';
+import { allowed, answerOf, identityLines, mayGoOn, pageAnswer, statusOf } from './respond.ts';
 import { STALL_LOOK_MS } from './stall.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
 import { isForWhoami, whoamiPage } from './whoami.ts';
@@ -393,9 +393,4 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
         this.socket.destroy();
     }
   }
-}
-
-/** Whether a connection may outlive a refusal: not where its client may mean its octets otherwise, nor a fault of ours. */
-function mayGoOn(cause: Cause): boolean {
-  return CAUSES[cause].fault !== 'client' && cause !== 'internal';
 }

@@ -85,6 +85,11 @@ export function pageAnswer({ status, type, body, allow }: Page, exchange: Exchan
   return exchange.method === 'HEAD' ? head : head + body;
 }
 
+/** Whether a connection may outlive a refusal: not where its client may mean its octets otherwise, nor a fault of ours. */
+export function mayGoOn(cause: Cause): boolean {
+  return CAUSES[cause].fault !== 'client' && cause !== 'internal';
+}
+
 /** Our three lines on every answer: request id, session once resolved, and RFC 9209 status. */
 export function identityLines(exchange: Exchange, cause: Cause | null): string {
   let lines = `Sallyport-Request-Id: ${exchange.id}\r\n`;
