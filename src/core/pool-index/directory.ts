@@ -235,7 +235,11 @@ export class Directory {
 
   /** The assignment of a pool's account; its session may be gone or unable to serve. */
   findAssignment(poolId: PoolId, accountName: string): AssignmentState | undefined {
-    return this.#pools.get(poolId)?.assignments?.find(accountName);
+    const binding = this.#pools.get(poolId)?.assignments?.find(accountName);
+    if (binding === undefined) return undefined;
+    // Where its member stands is the index's own affair.
+    const { slot: _slot, ...assignment } = binding;
+    return assignment;
   }
 
   /**
