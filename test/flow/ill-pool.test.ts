@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type GatewayRig, POOL, sessionId, startGatewayRig } from '../helpers/gateway-rig.ts';
-import { eventually, RawClient } from '../helpers/wire.ts';
+import { eventually, listenToComeBack, RawClient } from '../helpers/wire.ts';
 
 const SESSIONS = 100;
 const ILL = 60;
@@ -30,8 +30,7 @@ class Upstream {
   async listen(): Promise<void> {
     const server = createServer((socket) => this.#serve(socket));
     this.#server = server;
-    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
-    this.port = (server.address() as { port: number }).port;
+    this.port = await listenToComeBack(server, this.port || null);
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { OPEN_POLICY, type PoolId, type ProbePolicy, type ProviderState } from '../../src/core/model.ts';
 import { type GatewayRig, POOL, poolState, STATIC, startGatewayRig, WORKSPACE } from '../helpers/gateway-rig.ts';
 import { allProbed, handshake, probed, stateOf, TCP, url } from '../helpers/probing.ts';
-import { eventually, RawClient, turns } from '../helpers/wire.ts';
+import { eventually, listenToComeBack, RawClient, turns } from '../helpers/wire.ts';
 import { type Blackhole, startBlackhole } from '../helpers/wire-blackhole.ts';
 
 /** So that one of two may be out, and a time out is short. */
@@ -38,8 +38,7 @@ class Upstream {
       });
     });
     this.#server = server;
-    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
-    this.port = (server.address() as { port: number }).port;
+    this.port = await listenToComeBack(server, this.port || null);
     return this;
   }
 
@@ -257,9 +256,10 @@ test('upstreams that swallow every connection hold as many sockets as probes may
   rig = await startGatewayRig({ limits: { maxProbes: 3 } });
   rig.putPool({ probe: { ...TCP, timeoutMs: 10_000 }, maxEjectedPercent: 0 });
   for (let n = 10; n < 40; n++) rig.put(n, blackhole.port);
-  rig.put(0, upstreams[0].port);
   let most = 0;
   await eventually('the places are taken', () => rig.gateway.holdings().probes === 3);
+  // Not before: its probe, which ends at once, could be the third of those three.
+  rig.put(0, upstreams[0].port);
   for (let i = 0; i < 20; i++) {
     expect(await tunnel('a.test:443', 'default-session-token-0')).toBe('200 Connection established');
     const { probes, slots } = rig.gateway.holdings();

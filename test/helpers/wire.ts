@@ -3,6 +3,8 @@
  * answers as a test says, and a client that writes octets and collects what
  * comes back. Nothing here parses HTTP on the gateway's behalf.
  */
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** One connection that the upstream accepted. */
@@ -91,6 +93,31 @@ export const echoTunnel: Behaviour = (recorded, chunk) => {
 /** Some turns of the event loop: whatever was under way between sockets of this process has arrived. */
 export async function turns(n = 4): Promise<void> {
   for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Listens on this port of the loopback; rejects where it is taken. */
+async function listenOn(server: Server, port: number): Promise<number> {
+  const listening = once(server, 'listening');
+  server.listen(port, '127.0.0.1');
+  await listening;
+  return port;
+}
+
+/**
+ * Listens where a server can close and come back: below the ports that systems give to outgoing
+ * connections (Linux from 32768, IANA from 49152), one of which would hold a port of theirs for
+ * a minute after its end. Answers the port.
+ */
+export async function listenToComeBack(server: Server, port: number | null): Promise<number> {
+  if (port !== null) return listenOn(server, port);
+  for (let tries = 0; tries < 100; tries++) {
+    try {
+      return await listenOn(server, 15_000 + randomInt(15_000));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
+  throw new Error('no port was free in 100 tries');
 }
 
 /** Waits until `holds`; rejects with `what` after `ms`. */
