@@ -2,8 +2,8 @@
  * The live tunnels and upgrades, by the route that they go over: whom a revocation and
  * the end of a drain must reach. `tunnel.ts` and `upgrade.ts` enter and leave.
  *
- *   all:         newest ⇄ … ⇄ oldest
- *   of a route:  first ⇄ … ⇄ last        (and how many go over routes that were made of it)
+ *   all:           newest ⇄ … ⇄ oldest
+ *   of a session:  newest ⇄ … ⇄ oldest     (by its own route; those that were made of it for requests stand there too)
  *
  * Lists whose entries carry the links, and no sets: a set that each tunnel enters and leaves
  * is rebuilt again and again, and what was left of one in the old generation keeps whom it
@@ -30,7 +30,7 @@ export interface Cuttable {
 export class TunnelEntry implements Linked<TunnelEntry> {
   newer: TunnelEntry | null = null;
   older: TunnelEntry | null = null;
-  /** Those before and behind it of the same route. */
+  /** Those before and behind it of the same session. */
   before: TunnelEntry | null = null;
   behind: TunnelEntry | null = null;
   /** While it was revoked and has its grace. */
@@ -44,16 +44,14 @@ export class TunnelEntry implements Linked<TunnelEntry> {
   }
 }
 
-/** What goes over one route. */
-interface RouteTunnels {
+/** What goes over a session's own route, and over those that were made of it. */
+interface SessionTunnels {
   first: TunnelEntry | null;
-  /** Over routes that were made of it for requests. */
-  made: number;
 }
 
 export class Tunnels {
   readonly #all = new UnderWay<TunnelEntry>();
-  readonly #byRoute = new WeakMap<Route, RouteTunnels>();
+  readonly #bySession = new WeakMap<Route, SessionTunnels>();
   readonly #deadlines: Deadlines;
   readonly #graceMs: number;
 
@@ -74,8 +72,6 @@ export class Tunnels {
     entry.behind = own.first;
     if (own.first !== null) own.first.before = entry;
     own.first = entry;
-    const base = baseOf(route);
-    if (base !== route) this.#of(base).made++;
     return entry;
   }
 
@@ -89,18 +85,14 @@ export class Tunnels {
     if (behind !== null) behind.before = before;
     entry.before = null;
     entry.behind = null;
-    const base = baseOf(route);
-    if (base !== route) this.#of(base).made--;
   }
 
   /** The route is no longer valid, nor are those that were made of it: what goes over them is revoked in this turn. */
   retire(route: Route): void {
-    const own = this.#byRoute.get(route);
-    if (own === undefined) return;
+    const base = baseOf(route);
     const reached: TunnelEntry[] = [];
-    for (let entry = own.first; entry !== null; entry = entry.behind) reached.push(entry);
-    if (own.made > 0) {
-      for (const entry of this.#all) if (entry.route !== route && baseOf(entry.route) === route) reached.push(entry);
+    for (let entry = this.#bySession.get(base)?.first ?? null; entry !== null; entry = entry.behind) {
+      if (route === base || entry.route === route) reached.push(entry);
     }
     for (const entry of reached) this.#revoke(entry);
   }
@@ -129,11 +121,12 @@ export class Tunnels {
     entry.grace.arm(this.#graceMs);
   }
 
-  #of(route: Route): RouteTunnels {
-    let own = this.#byRoute.get(route);
+  #of(route: Route): SessionTunnels {
+    const base = baseOf(route);
+    let own = this.#bySession.get(base);
     if (own === undefined) {
-      own = { first: null, made: 0 };
-      this.#byRoute.set(route, own);
+      own = { first: null };
+      this.#bySession.set(base, own);
     }
     return own;
   }
