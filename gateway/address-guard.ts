@@ -5,17 +5,30 @@
  *
  * Invariant: what is checked is what is dialled (E20). A name is looked up here, all
  * its addresses are checked, and the connection goes to those very addresses; one that
- * is refused refuses the name (S15), and each new connection checks anew (S16).
+ * is refused refuses the name (S15), and each new connection checks anew (S16). Only what
+ * a literal address is does not change, and is kept.
  */
+import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
 import { isMetadataName, refusesAddress } from '../src/core/address-policy.ts';
 import type { Cause } from '../src/core/cause.ts';
 import type { Address, NameResolver, Resolved } from './name-resolver.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 
+/** A literal address that was asked for. */
+interface Literal {
+  readonly found: readonly Address[];
+  readonly isRefused: boolean;
+}
+
+/** Literal addresses that are kept: more than there are upstreams in use at a time. */
+const MAX_LITERALS = 4_096;
+
 export class AddressGuard {
   readonly #resolver: NameResolver;
   readonly #ownAddresses: OwnAddresses;
   readonly #allowPrivate: boolean;
+  readonly #literals = new LRUCache<string, Literal>({ max: MAX_LITERALS });
 
   /** `allowPrivate`: loopback, private and other special ranges may be dialled; never link-local and metadata ones. */
   constructor(resolver: NameResolver, ownAddresses: OwnAddresses, allowPrivate: boolean) {
@@ -29,6 +42,8 @@ export class AddressGuard {
    * `loop_detected`, `destination_denied`, or what the resolver could not do. At once where the host is known.
    */
   lookup(host: string, port: number, done: (found: Resolved) => void): void {
+    const literal = this.#literals.get(host) ?? this.#readLiteral(host);
+    if (literal !== null) return done(this.#refusalOfLiteral(host, port, literal) ?? literal.found);
     if (isMetadataName(nameOf(host))) return done('destination_denied');
     this.#resolver.resolve(host, (found) => {
       done(typeof found === 'string' ? found : (this.#refusalAmong(found, port) ?? found));
@@ -41,6 +56,21 @@ export class AddressGuard {
     if (isMetadataName(nameOf(host))) return 'destination_denied';
     const known = this.#resolver.known(host);
     return known === null ? null : this.#refusalAmong(known, port);
+  }
+
+  /** null for a name. */
+  #readLiteral(host: string): Literal | null {
+    const family = isIP(host);
+    if (family === 0) return null;
+    const address = { address: host, family: family as Address['family'] };
+    const literal = { found: [address], isRefused: refusesAddress(host, this.#allowPrivate) };
+    this.#literals.set(host, literal);
+    return literal;
+  }
+
+  #refusalOfLiteral(host: string, port: number, { isRefused }: Literal): Cause | null {
+    if (this.#ownAddresses.isOwn(host, port)) return 'loop_detected';
+    return isRefused ? 'destination_denied' : null;
   }
 
   #refusalAmong(found: readonly Address[], port: number): Cause | null {

@@ -21,7 +21,6 @@ import { Deadlines } from './deadlines.ts';
 import { descriptorLimit } from './descriptors.ts';
 import { LocalExitServer } from './exits/local-exit.ts';
 import type { HealthFeed } from './health-feed.ts';
-import { Intakes } from './intake.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
 import { NameResolver } from './name-resolver.ts';
@@ -30,6 +29,7 @@ import { Prober } from './prober.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 import { UpstreamTls } from './upstream-tls.ts';
 import { Via } from './via.ts';
+import { Wires } from './wire/wires.ts';
 
 export interface GatewayOptions {
   readonly entrances: readonly Entrance[];
@@ -47,8 +47,8 @@ export interface GatewayOptions {
   readonly upstreamAuthorities: readonly string[];
   /** Writes down which sessions accounts were given. */
   readonly recordBindings: RecordBindings;
-  /** How sockets are read; by default into one buffer. */
-  readonly intakes?: Intakes;
+  /** What connections are made of; by default handles, where there are such. */
+  readonly wires?: Wires;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -96,7 +96,7 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
     bindings: new BindingQueue(options.recordBindings, deadlines, log),
     counters: new Counters(),
     deadlines,
-    intakes: options.intakes ?? new Intakes(),
+    wires: options.wires ?? new Wires(),
     upstreams: new UpstreamPool(limits, clock),
     upstreamTls: new UpstreamTls(options.upstreamAuthorities),
     ownAddresses,

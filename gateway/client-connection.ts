@@ -8,7 +8,6 @@
  *
  * Serves an `Arrival`: its data, its deadline and its end are ours from the first octet on.
  */
-import type { Socket } from 'node:net';
 import { CAUSES, type Cause } from '../src/core/cause.ts';
 import { admitUpgrade, type Entrant, enterPhases } from './admission.ts';
 import type { Arrival, Served } from './arrival.ts';
@@ -20,13 +19,12 @@ import { Forward, type ForwardClient } from './forward.ts';
 import { HeadMemo } from './http1/head-memo.ts';
 import { isRefusal, parseRequestHead, type RequestHead } from './http1/request-head.ts';
 import { OURSELVES, type Target } from './http1/target.ts';
-import type { Intake } from './intake.ts';
 import { Lingering } from './lingering.ts';
 import { SHEDDING } from './load.ts';
 import { allowed, answerOf, identityLines, mayGoOn, pageAnswer, statusOf } from './respond.ts';
-import { STALL_LOOK_MS } from './stall.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
 import { isForWhoami, whoamiPage } from './whoami.ts';
+import { STALL_LOOK_MS, type Wire } from './wire/wire.ts';
 
 /** The phases between a head and its relay; `server.ts` passes them in. null: the exchange has a route; else the cause it ended with. */
 export type Admission = (identity: Identity | Rejection, target: Target, exchange: Exchange) => Cause | null;
@@ -41,8 +39,7 @@ const MAX_BEFORE_UPGRADE = 16_384;
 const MAX_LEADING_CRLF = 2;
 
 export class ClientConnection implements ForwardClient, TunnelClient, Served, Entrant<RequestHead> {
-  readonly socket: Socket;
-  readonly intake: Intake;
+  readonly wire: Wire;
   readonly #arrival: Arrival;
   readonly #context: GatewayContext;
   readonly #admit: Admission;
@@ -53,7 +50,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   #memo: HeadMemo | null = new HeadMemo();
   #leadingCrlf = 0;
   #forward: Forward | null = null;
-  /** Once a tunnel was asked for, or the socket is somebody else's to relay: who must know of its close. */
+  /** Once a tunnel was asked for, or the wire is somebody else's to relay: who must know of its close. */
   #tunnel: Tunnel | Forward | null = null;
   #ended = false;
   /** The last answer was a 407. */
@@ -61,19 +58,15 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   /** Tick at which it became idle. */
   #idleFrom: number;
   #lingering: Lingering | null = null;
-  readonly #onDrain = this.#clientDrained.bind(this);
-  readonly #onEnd = this.#clientEnded.bind(this);
 
   constructor(context: GatewayContext, arrival: Arrival, admit: Admission) {
     this.#context = context;
     this.#arrival = arrival;
-    this.socket = arrival.socket;
-    this.intake = arrival.intake;
-    this.intake.receiver = this;
+    this.wire = arrival.wire;
+    this.wire.receiver = this;
     this.#admit = admit;
     this.#deadline = arrival.deadline;
     this.#idleFrom = context.deadlines.tick;
-    this.socket.on('drain', this.#onDrain).on('end', this.#onEnd);
   }
 
   /** Between two requests: nothing is lost by closing now. */
@@ -82,7 +75,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   }
 
   takeBody(): void {
-    this.socket.resume();
+    this.wire.resume();
     this.#deadline.arm(this.#context.limits.bodyIdleMs);
     this.#pumpBody();
   }
@@ -101,11 +94,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   cut(): void {
     this.#forward = null;
     this.#state = 'closed';
-    this.#arrival.reset();
-  }
-
-  lookAtStalled(): void {
-    this.#arrival.lookAtStalled();
+    this.wire.reset();
   }
 
   established(exchange: Exchange): string {
@@ -120,7 +109,6 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#memo = null;
     this.#state = 'tunnel';
     this.#deadline.disarm();
-    this.socket.off('drain', this.#onDrain).off('end', this.#onEnd);
     return early;
   }
 
@@ -135,14 +123,14 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     else this.#deadline.arm(LAST_REQUEST_MS - idleMs);
   }
 
-  #clientDrained(): void {
+  onDrain(): void {
     this.#forward?.onClientDrain();
   }
 
   onOctets(octets: Buffer): void {
     this.#take(octets);
     // What is left of it waits beyond this turn.
-    if (this.#pending !== null) this.#pending = this.intake.keep(this.#pending);
+    if (this.#pending !== null) this.#pending = this.wire.keep(this.#pending);
   }
 
   #take(octets: Buffer): void {
@@ -169,7 +157,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#pending = this.#pending === null ? octets : Buffer.concat([this.#pending, octets]);
   }
 
-  /** Hands body octets on; what is left over (the next request, or too early) waits with the socket paused. */
+  /** Hands body octets on; what is left over (the next request, or too early) waits with the wire paused. */
   #pumpBody(): void {
     const forward = this.#forward;
     const octets = this.#pending;
@@ -181,8 +169,8 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     if (forward.bodyDone) this.#deadline.disarm();
     else if (taken > 0) this.#deadline.arm(this.#context.limits.bodyIdleMs);
     if (this.#pending !== null) this.#wait(forward);
-    else if (this.#ended && !forward.bodyDone) this.socket.destroy();
-    else if (this.socket.isPaused()) this.#deadline.armSooner(STALL_LOOK_MS);
+    else if (this.#ended && !forward.bodyDone) this.wire.destroy();
+    else if (this.wire.isPaused) this.#deadline.armSooner(STALL_LOOK_MS);
   }
 
   /** What came too early waits, and what is behind it in the kernel; before an upgrade, little of it and here (P9). */
@@ -192,7 +180,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   }
 
   #pause(): void {
-    this.socket.pause();
+    this.wire.pause();
     this.#deadline.armSooner(STALL_LOOK_MS);
   }
 
@@ -309,7 +297,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     exchange.status = status ?? statusOf(cause, this.#arrival.door.errorStatus);
     const text = answerOf(cause, exchange, { close: !keepAlive, status: exchange.status });
     exchange.bytesIn += text.length;
-    this.socket.write(text, 'latin1');
+    this.wire.write(text);
     exchange.finish(cause);
     this.#nextHead(keepAlive);
   }
@@ -322,7 +310,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     const text = page === null ? allowed(exchange, !keepAlive) : pageAnswer(page, exchange, !keepAlive);
     exchange.status = page === null ? 200 : page.status;
     exchange.bytesIn += text.length;
-    this.socket.write(text, 'latin1');
+    this.wire.write(text);
     exchange.finish(null);
     this.#nextHead(keepAlive);
   }
@@ -333,7 +321,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#state = 'head';
     this.#searched = 0;
     this.#idleFrom = this.#context.deadlines.tick;
-    this.socket.resume();
+    this.wire.resume();
     const { headTimeoutMs, keepAliveMs } = this.#context.limits;
     if (this.#pending !== null) this.#deadline.arm(headTimeoutMs);
     else this.#deadline.arm(this.#context.draining ? LAST_REQUEST_MS : keepAliveMs);
@@ -345,21 +333,21 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
     this.#lingering = new Lingering(this.#arrival, this.#context.limits.responseIdleMs);
   }
 
-  #clientEnded(): void {
+  onEnd(): void {
     this.#ended = true;
     switch (this.#state) {
       case 'forwarding':
         // Half-closed after a whole request is fine; a body that ends early is never completed upstream.
-        if (!this.#forward!.bodyDone && this.#pending === null) this.socket.destroy();
+        if (!this.#forward!.bodyDone && this.#pending === null) this.wire.destroy();
         return;
       case 'opening':
         // Nobody is left to use the tunnel: the attempt is cancelled (K22).
-        this.socket.destroy();
+        this.wire.destroy();
         return;
       case 'tunnel':
         return;
       default:
-        this.socket.end();
+        this.wire.end();
     }
   }
 
@@ -375,7 +363,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
   onDeadline(): void {
     switch (this.#state) {
       case 'head':
-        if (this.#pending === null) return void this.socket.end(() => this.socket.destroy());
+        if (this.#pending === null) return this.wire.endAndClose();
         return this.#answer(
           new Exchange(this.#context, 'forward', '', null, this.#arrival.address),
           'head_timeout',
@@ -384,13 +372,13 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
       case 'forwarding':
       case 'opening':
         // Paused by an upstream that takes no more: that is the upstream's deadline to keep, not the client's.
-        if (!this.socket.isPaused()) return this.#forward?.abort('body_timeout');
-        this.lookAtStalled();
+        if (!this.wire.isPaused) return this.#forward?.abort('body_timeout');
+        this.wire.lookAtStalled();
         return this.#deadline.arm(STALL_LOOK_MS);
       case 'lingering':
         return this.#lingering!.onDeadline();
       default:
-        this.socket.destroy();
+        this.wire.destroy();
     }
   }
 }

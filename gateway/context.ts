@@ -17,7 +17,6 @@ import { CredentialEcho } from './credential-echo.ts';
 import type { Credentials } from './credentials.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { HealthFeed } from './health-feed.ts';
-import type { Intakes } from './intake.ts';
 import type { Ledger } from './ledger.ts';
 import { type Load, NORMAL } from './load.ts';
 import type { NameResolver } from './name-resolver.ts';
@@ -27,6 +26,7 @@ import { Tunnels } from './tunnels.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { UpstreamTls } from './upstream-tls.ts';
 import type { Via } from './via.ts';
+import type { Wires } from './wire/wires.ts';
 
 export class GatewayContext {
   readonly clock: Clock;
@@ -48,7 +48,7 @@ export class GatewayContext {
   readonly via: Via;
   readonly credentialEcho = new CredentialEcho();
   readonly retryBudgets = new RetryBudgets();
-  readonly intakes: Intakes;
+  readonly wires: Wires;
   readonly health: HealthFeed;
   readonly load: Load;
   readonly throttle: AuthThrottle;
@@ -75,7 +75,7 @@ export class GatewayContext {
     bindings: BindingQueue;
     counters: Counters;
     deadlines: Deadlines;
-    intakes: Intakes;
+    wires: Wires;
     upstreams: UpstreamPool;
     upstreamTls: UpstreamTls;
     ownAddresses: OwnAddresses;
@@ -100,7 +100,7 @@ export class GatewayContext {
     this.bindings = parts.bindings;
     this.counters = parts.counters;
     this.deadlines = parts.deadlines;
-    this.intakes = parts.intakes;
+    this.wires = parts.wires;
     this.upstreams = parts.upstreams;
     this.upstreamTls = parts.upstreamTls;
     this.ownAddresses = parts.ownAddresses;

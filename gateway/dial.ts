@@ -7,21 +7,20 @@
  *
  * An `UpstreamConnection` belongs to one route, and to one target if it is tunnelled
  * there, for its whole life; it has one owner at a time, which gets its events. Its
- * socket has an error listener and a deadline from the tick it exists (E25).
+ * wire has a deadline from the tick it exists (E25).
  */
-import { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { Destination } from '../src/core/destinations.ts';
 import type { Route } from '../src/core/model.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
-import { connectGuarded } from './guarded-connect.ts';
+import { GuardedLookup } from './guarded-lookup.ts';
 import { type Handshake, type HandshakeSink, startHandshake } from './handshake.ts';
 import { authorityOf } from './http1/target.ts';
-import type { Intake, Receiver } from './intake.ts';
-import { reset, resetTls } from './reset.ts';
-import { lookAtStalled } from './stall.ts';
+import { StreamWire } from './wire/stream-wire.ts';
+import type { Receiver, Wire, WireHolder } from './wire/wire.ts';
+import { newSocket } from './wire/wires.ts';
 
 /** Who gets the events of an upstream connection. */
 export interface UpstreamOwner {
@@ -31,13 +30,13 @@ export interface UpstreamOwner {
   onHandshake(octets: number): void;
   /** It may be used. `early`: what a tunnel's target said before it was asked, or null. */
   onOpen(connection: UpstreamConnection, early: Buffer | null): void;
-  /** Octets that are lent until it returns (`intake.ts`). */
+  /** Octets that are lent until it returns (`wire.ts`). */
   onData(octets: Buffer, connection: UpstreamConnection): void;
   /** The kernel took what was written: writing may go on. */
   onDrain(connection: UpstreamConnection): void;
   /** The upstream finished its side. */
   onEnd(connection: UpstreamConnection): void;
-  /** The socket is gone; `cause` says why where it failed. The last event. */
+  /** The wire is gone; `cause` says why where it failed. The last event. */
   onClosed(cause: Cause, connection: UpstreamConnection): void;
 }
 
@@ -55,19 +54,16 @@ export const NOBODY: UpstreamOwner = {
 /** Of several addresses, each but the last gets this fraction of the time to connect. */
 const ATTEMPTS = 4;
 
-export class UpstreamConnection implements Receiver, HandshakeSink {
+export class UpstreamConnection implements Receiver, WireHolder, HandshakeSink {
   readonly route: Route;
-  readonly socket: Socket;
-  /** What comes in from it; ours until `detach`. */
-  readonly intake: Intake;
+  /** What comes in from it is ours until somebody else is made its receiver; its close is ours for good. */
+  readonly wire: Wire;
   /** `host:port` that this connection is tunnelled to; null: it speaks to the upstream itself. */
   readonly tunnelTo: string | null;
-  readonly #limits: GatewayContext['limits'];
-  readonly #clock: GatewayContext['clock'];
+  readonly #context: GatewayContext;
+  readonly #asStream: boolean;
   /** Monotonic ms; see the constructor. */
   readonly #openBy: number;
-  /** The TCP socket: `socket` itself, or what carries its TLS. */
-  readonly #carrier: Socket;
   readonly #deadline: Deadline;
   #timeoutCause: Cause = 'upstream_connect_timeout';
   owner: UpstreamOwner;
@@ -78,44 +74,37 @@ export class UpstreamConnection implements Receiver, HandshakeSink {
   #failure: Cause | null = null;
   /** Until it is done; null for a connection that is not tunnelled. */
   #handshake: Handshake | null;
-  readonly #onDrain = this.#drained.bind(this);
-  readonly #onEnd = this.#ended.bind(this);
 
-  /** `openBy`: when it must be open at the latest, whatever is left of the deadlines on the way, in monotonic ms. */
+  /**
+   * `openBy`: when it must be open at the latest, whatever is left of the deadlines on the way, in monotonic ms.
+   * `asStream`: over a socket of Node, as somebody will speak TLS through it.
+   */
   constructor(
     context: GatewayContext,
     route: Route,
     through: Destination | null,
     owner: UpstreamOwner,
     openBy: number,
+    asStream = false,
   ) {
     this.route = route;
-    this.#clock = context.clock;
+    this.#asStream = asStream;
+    this.#context = context;
     this.#openBy = openBy;
     this.tunnelTo = through === null ? null : authorityOf(through.host, through.port);
     this.#handshake = through === null ? null : startHandshake(context, route, through);
     this.owner = owner;
     this.#deadline = new Deadline(context.deadlines, () => this.fail(this.#timeoutCause));
-    const { limits } = context;
-    this.#limits = limits;
-    const tls = route.scheme === 'https';
-    const plain = tls ? null : context.intakes.dialled();
-    const socket = (plain?.socket ?? new Socket({ allowHalfOpen: true })).setNoDelay(true);
-    context.caps.openSockets(route);
-    socket.once('close', () => context.caps.closeSockets(route));
-    this.#carrier = socket;
     try {
-      this.#connect(socket, context);
-      this.socket = tls ? this.#secure(socket, context) : socket;
+      this.wire = this.#dial();
     } catch (fault) {
       // Nobody gets this connection, to end it.
       this.#deadline.release();
-      socket.destroy();
       throw fault;
     }
-    this.intake = plain?.intake ?? context.intakes.separate(this.socket);
-    this.socket.once(tls ? 'secureConnect' : 'connect', () => this.#onConnected());
-    this.#listen();
+    context.caps.openSockets(route);
+    this.wire.receiver = this;
+    this.wire.start(this);
   }
 
   /** Fails with `cause` unless re-armed or disarmed within `ms`. */
@@ -131,67 +120,72 @@ export class UpstreamConnection implements Receiver, HandshakeSink {
   /** Nobody is told of this connection any more, and it ends. */
   discard(): void {
     this.owner = NOBODY;
-    this.socket.destroy();
+    this.wire.destroy();
   }
 
-  /** Ends with a reset: the upstream sees a failure and no end. The owner is told of the close. */
-  reset(): void {
-    if (this.socket === this.#carrier) reset(this.socket);
-    else resetTls(this.socket, this.#carrier);
-  }
-
-  /** Closes it if nothing is read from it and its peer has reset it (`stall.ts`). */
-  lookAtStalled(): void {
-    lookAtStalled(this.socket, this.#carrier);
-  }
-
-  /** Leaves the socket's data to somebody else (a tunnel's relay); errors and the close are still ours to report. */
-  detach(): Socket {
-    return this.socket.off('drain', this.#onDrain).off('end', this.#onEnd);
-  }
-
-  /** Destroys the socket; the owner is told `cause`. */
+  /** Destroys the wire; the owner is told `cause`, or what the wire failed of before. */
   fail(cause: Cause): void {
-    this.#failure ??= cause;
-    this.socket.destroy();
+    this.#failure ??= this.#causeOfWire() ?? cause;
+    this.wire.destroy();
   }
 
   /** For a step on the way to being open. */
   #armStep(ms: number, cause: Cause): void {
-    this.arm(Math.max(0, Math.min(ms, this.#openBy - this.#clock.monotonicMs())), cause);
+    this.arm(Math.max(0, Math.min(ms, this.#openBy - this.#context.clock.monotonicMs())), cause);
   }
 
   /** To the addresses that the guard lets through, literal ones as well; the time to connect begins when they are known. */
-  #connect(socket: Socket, { limits, addressGuard }: GatewayContext): void {
-    const { host, port } = this.route;
-    if (leadsToExit(this.route)) {
+  #dial(): Wire {
+    const { limits, addressGuard, wires } = this.#context;
+    const { route } = this;
+    const { host, port, scheme } = route;
+    if (leadsToExit(route)) {
       this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
-      socket.connect({ host, port });
-      return;
+      return wires.dial(host, port, this.#asStream);
+    }
+    const lookup = new GuardedLookup(addressGuard, host, port);
+    const { only } = lookup;
+    if (only !== null && scheme !== 'https') {
+      this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
+      return wires.dial(only, port, this.#asStream);
     }
     this.#armStep(limits.dnsTimeoutMs, 'upstream_dns');
-    const attemptMs = limits.connectTimeoutMs / ATTEMPTS;
-    connectGuarded(socket, addressGuard, { host, port, attemptMs }, (refusal) => {
-      if (refusal !== null) this.#failure ??= refusal;
-      else this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
-    });
+    return this.#dialSocket(lookup);
   }
 
-  #onConnected(): void {
+  /** By a socket of Node, which speaks TLS and tries several addresses. */
+  #dialSocket(lookup: GuardedLookup): StreamWire {
+    const { limits, upstreamTls } = this.#context;
+    const socket = newSocket();
+    try {
+      lookup.connect(socket, limits.connectTimeoutMs / ATTEMPTS, (refusal) => {
+        if (refusal !== null) this.#failure ??= refusal;
+        else this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
+      });
+      if (this.route.scheme !== 'https') return new StreamWire(socket);
+      socket.once('connect', () => this.#armStep(limits.upstreamTlsTimeoutMs, 'upstream_tls'));
+      return new StreamWire(upstreamTls.secure(socket, this.route), socket);
+    } catch (fault) {
+      socket.destroy();
+      throw fault;
+    }
+  }
+
+  onWireOpen(): void {
     this.connected = true;
     this.owner.onConnected(this);
     const handshake = this.#handshake;
     if (handshake === null) return this.#onOpen(null);
-    this.#armStep(this.#limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
+    this.#armStep(this.#context.limits.connectReplyTimeoutMs, 'upstream_reply_timeout');
     handshake.begin(this);
   }
 
   /** Octets of a handshake. */
   send(octets: string): void {
     // A name may be found when its connection is gone.
-    if (this.socket.destroyed) return;
+    if (this.wire.destroyed) return;
     this.owner.onHandshake(octets.length);
-    this.socket.write(octets, 'latin1');
+    this.wire.write(octets);
   }
 
   #onOpen(early: Buffer | null): void {
@@ -203,46 +197,37 @@ export class UpstreamConnection implements Receiver, HandshakeSink {
   onOctets(octets: Buffer): void {
     const handshake = this.#handshake;
     if (handshake === null) return this.owner.onData(octets, this);
-    const verdict = handshake.read(this.intake.keep(octets));
+    const verdict = handshake.read(this.wire.keep(octets));
     if (verdict === null) return;
     if (verdict === 'open') this.#onOpen(handshake.rest);
     else this.fail(verdict);
   }
 
-  #drained(): void {
+  onDrain(): void {
     this.owner.onDrain(this);
   }
 
-  #ended(): void {
+  onEnd(): void {
     // Only TLS can be ended before it is up.
     if (!this.connected) this.fail('upstream_tls');
     else if (this.#handshake !== null) this.fail(this.#handshake.unanswered);
     else this.owner.onEnd(this);
   }
 
-  #secure(raw: Socket, { limits, upstreamTls }: GatewayContext): Socket {
-    raw.once('connect', () => this.#armStep(limits.upstreamTlsTimeoutMs, 'upstream_tls'));
-    raw.once('error', (error) => this.#note(error));
-    return upstreamTls.secure(raw, this.route);
+  onWireClosed(): void {
+    this.#deadline.release();
+    this.#context.caps.closeSockets(this.route);
+    const cause = this.#failure ?? this.#causeOfWire();
+    this.owner.onClosed(cause ?? this.#handshake?.unanswered ?? 'upstream_reset', this);
   }
 
-  #listen(): void {
-    const { socket } = this;
-    socket.on('error', (error) => this.#note(error));
-    this.intake.receiver = this;
-    socket.on('drain', this.#onDrain);
-    socket.on('end', this.#onEnd);
-    socket.once('close', () => {
-      this.#deadline.release();
-      this.owner.onClosed(this.#failure ?? this.#handshake?.unanswered ?? 'upstream_reset', this);
-    });
-  }
-
-  #note(error: Error): void {
-    const cause = causeOf(error as NodeJS.ErrnoException, this.route.scheme === 'https' && !this.connected);
+  #causeOfWire(): Cause | null {
+    const { failure } = this.wire;
+    if (failure === null) return null;
+    const cause = causeOf(failure, this.route.scheme === 'https' && !this.connected);
     // A reset in the middle of a handshake says no more than an end there does.
     const unanswered = this.connected && cause === 'upstream_reset' ? this.#handshake?.unanswered : undefined;
-    this.#failure ??= unanswered ?? cause;
+    return unanswered ?? cause;
   }
 }
 
@@ -270,7 +255,7 @@ const CAUSE_BY_CODE = new Map<string, Cause>([
 const TLS_FAULT = 'ERR_SSL_';
 
 /** The cause of a socket error, by its code alone (never by its message). */
-function causeOf({ code = '' }: NodeJS.ErrnoException, handshaking: boolean): Cause {
+function causeOf(code: string, handshaking: boolean): Cause {
   const cause = CAUSE_BY_CODE.get(code);
   if (cause !== undefined && !(handshaking && cause === 'upstream_reset')) return cause;
   return handshaking || code.startsWith(TLS_FAULT) ? 'upstream_tls' : 'upstream_unreachable';

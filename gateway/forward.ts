@@ -131,7 +131,7 @@ export class Forward implements UpstreamOwner {
     }
     const event = this.#body.read(octets, (piece) => {
       this.#exchange.bytesOut += piece.length;
-      if (!this.#client.intake.pass(piece, connection.socket)) this.#client.socket.pause();
+      if (!this.#client.wire.pass(piece, connection.wire)) this.#client.wire.pause();
     });
     if (event === 'malformed') {
       this.#fail('bad_request');
@@ -139,7 +139,7 @@ export class Forward implements UpstreamOwner {
     }
     if (event === 'done') {
       this.#bodyDone = true;
-      this.#client.socket.resume();
+      this.#client.wire.resume();
     }
     if (this.#reply === null) connection.arm(this.#context.limits.firstByteTimeoutMs, 'first_byte_timeout');
     return this.#body.consumed;
@@ -147,7 +147,7 @@ export class Forward implements UpstreamOwner {
 
   /** The client's kernel buffer has room again. */
   onClientDrain(): void {
-    this.#connection?.socket.resume();
+    this.#connection?.wire.resume();
   }
 
   /** The client is gone, its body came to a stop, or we failed: nothing of this request is completed upstream. */
@@ -155,7 +155,7 @@ export class Forward implements UpstreamOwner {
     this.#fail(cause);
   }
 
-  /** The client's socket, which was handed over, is gone. */
+  /** The client's wire, which was handed over, is gone. */
   clientClosed(): void {
     this.#upgrade!.clientClosed();
   }
@@ -221,7 +221,7 @@ export class Forward implements UpstreamOwner {
     exchange.sentAt = clock.monotonicMs();
     exchange.bytesOut += text.length;
     this.#sent = true;
-    connection.socket.write(text, 'latin1');
+    connection.wire.write(text);
     connection.arm(limits.firstByteTimeoutMs, 'first_byte_timeout');
     if (!this.#bodyDone) this.#client.takeBody();
   }
@@ -236,7 +236,7 @@ export class Forward implements UpstreamOwner {
       const reply = parseReplyHead(buffer, from, this.#head.method, limits);
       if (reply === 'malformed') return this.#fail('upstream_protocol');
       if (reply === null) {
-        this.#pending = connection.intake.keep(buffer);
+        this.#pending = connection.wire.keep(buffer);
         return;
       }
       if (this.#context.credentialEcho.isIn(this.#route, reply)) return this.#fail('upstream_protocol');
@@ -276,7 +276,7 @@ export class Forward implements UpstreamOwner {
     if (!wanted) return true;
     const text = interimHead(reply, this.#viaLine(reply.minor));
     this.#exchange.bytesIn += text.length;
-    this.#client.socket.write(text, 'latin1');
+    this.#client.wire.write(text);
     return true;
   }
 
@@ -325,7 +325,7 @@ export class Forward implements UpstreamOwner {
   }
 
   #toClient(piece: Buffer, connection: UpstreamConnection): void {
-    const { socket } = this.#client;
+    const { wire } = this.#client;
     const text = this.#replyText;
     const joins = text !== null && text.length + piece.length <= JOIN_BYTES;
     if (joins) {
@@ -333,14 +333,14 @@ export class Forward implements UpstreamOwner {
       this.#exchange.bytesIn += text.length;
     } else this.#flushHead();
     this.#exchange.bytesIn += piece.length;
-    const flowing = joins ? this.#context.intakes.join(text, piece, socket) : connection.intake.pass(piece, socket);
-    if (!flowing) connection.socket.pause();
+    const flows = joins ? wire.join(text, piece) : connection.wire.pass(piece, wire);
+    if (!flows) connection.wire.pause();
   }
 
   #flushHead(): void {
     if (this.#replyText === null) return;
     this.#exchange.bytesIn += this.#replyText.length;
-    this.#client.socket.write(this.#replyText, 'latin1');
+    this.#client.wire.write(this.#replyText);
     this.#replyText = null;
   }
 
@@ -350,7 +350,7 @@ export class Forward implements UpstreamOwner {
     this.#done = true;
     connection.disarm();
     if (this.#reply!.keepAlive && this.#bodyDone && surplus === 0) {
-      connection.socket.resume();
+      connection.wire.resume();
       this.#context.upstreams.give(connection);
     } else connection.discard();
     this.#exchange.finish(null);
@@ -379,7 +379,7 @@ export class Forward implements UpstreamOwner {
     // An upstream that waits for more of a body sees a reset, not an end that it might take for one (E6).
     if (this.#sent && !this.#bodyDone) {
       this.#connection!.owner = NOBODY;
-      this.#connection!.reset();
+      this.#connection!.wire.reset();
     } else this.#connection?.discard();
     if (cause === 'client_gone') {
       exchange.finish(cause);

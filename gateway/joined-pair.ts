@@ -1,36 +1,31 @@
 /**
- * A client's socket and an upstream's, joined: by a CONNECT or SOCKS tunnel
+ * A client's wire and an upstream's, joined: by a CONNECT or SOCKS tunnel
  * (`tunnel.ts`), or by an upgrade (`upgrade.ts`). Accounts for both until both are gone.
  *
  *   join ─▶ relayed ⇄ (half-closed) ─▶ both gone: the exchange is finished
  *              └── cut, idle, at the end of its life: reset
  *
  * `relay.ts` moves and counts the octets both ways with backpressure; the pair's
- * timer looks at the sockets' own counters, so nothing else runs per chunk.
+ * timer looks at the wires' own counters, so nothing else runs per chunk.
  */
-import type { Socket } from 'node:net';
 import type { Cause } from '../src/core/cause.ts';
 import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import type { UpstreamConnection, UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
-import type { Intake } from './intake.ts';
 import { Relay, type RelayOwner } from './relay.ts';
-import { STALL_LOOK_MS } from './stall.ts';
+import { endedWell, STALL_LOOK_MS, type Wire } from './wire/wire.ts';
 
 /** The client's side of a pair. */
 export interface PairedClient {
-  readonly socket: Socket;
-  readonly intake: Intake;
+  readonly wire: Wire;
   /** Ends the connection so that the client sees a failure, and no end that it might take for a good one. */
   cut(): void;
-  /** Closes it if nothing is read from it and the client has reset it. */
-  lookAtStalled(): void;
 }
 
 /** Who made a pair. */
 export interface PairOwner {
-  /** Both of its sockets are gone. */
+  /** Both of its wires are gone. */
   pairOver(): void;
 }
 
@@ -59,7 +54,7 @@ export class JoinedPair implements UpstreamOwner, RelayOwner {
   /** Each direction, once it is joined. */
   #up: Relay | null = null;
   #down: Relay | null = null;
-  #openSockets = 2;
+  #openWires = 2;
   #cause: Cause | null = null;
   #halfClosed = false;
   #endsAt = 0;
@@ -86,32 +81,28 @@ export class JoinedPair implements UpstreamOwner, RelayOwner {
   join({ answer, toClient, toUpstream }: FirstWords): void {
     const { clock, limits } = this.#context;
     const exchange = this.#exchange;
-    const client = this.#client.socket;
+    const client = this.#client.wire;
     const connection = this.#upstream;
+    const upstream = connection.wire;
     connection.owner = this;
     connection.disarm();
-    const { intake } = this.#client;
-    const upstream = connection.detach();
     exchange.stage = 'relay';
     exchange.pool!.tunnelsActive++;
     exchange.bytesIn += answer.length + (toClient?.length ?? 0);
     exchange.bytesOut += toUpstream?.length ?? 0;
-    client.write(answer, 'latin1');
-    if (toClient !== null) connection.intake.pass(toClient, client);
-    if (toUpstream !== null) intake.pass(toUpstream, upstream);
-    this.#up = new Relay(this.#client, upstream, this);
-    this.#down = new Relay(connection, client, this);
+    client.write(answer);
+    if (toClient !== null) upstream.pass(toClient, client);
+    if (toUpstream !== null) client.pass(toUpstream, upstream);
+    this.#up = new Relay(client, upstream, this);
+    this.#down = new Relay(upstream, client, this);
     // What came early may have left the client paused.
     client.resume();
-    client.once('end', () => this.#onHalfClose());
-    upstream.once('end', () => this.#onHalfClose());
     this.#lastMoveAt = clock.monotonicMs();
     this.#endsAt = this.#lastMoveAt + limits.tunnelLifeMs;
     this.#deadline.arm(limits.tunnelIdleMs / LOOKS);
-    if (!client.readableEnded) return;
+    if (!client.ended) return;
     // It had ended its side before an upgrade was answered: nothing more will say so.
-    upstream.end();
-    this.#onHalfClose();
+    this.#up.onEnd();
   }
 
   cut(cause: 'revoked' | 'draining'): void {
@@ -120,15 +111,15 @@ export class JoinedPair implements UpstreamOwner, RelayOwner {
     this.#cause ??= cause;
     this.#up?.stop();
     this.#down?.stop();
-    this.#client.socket.end();
-    this.#upstream.socket.end();
+    this.#client.wire.end();
+    this.#upstream.wire.end();
     this.#halfClosed = true;
     this.#endsAt = this.#context.clock.monotonicMs() + LAST_WORDS_MS;
     this.#deadline.arm(LAST_WORDS_MS);
   }
 
-  onMoved(octets: number, to: Socket): void {
-    if (to === this.#client.socket) this.#exchange.bytesIn += octets;
+  onMoved(octets: number, to: Wire): void {
+    if (to === this.#client.wire) this.#exchange.bytesIn += octets;
     else this.#exchange.bytesOut += octets;
   }
 
@@ -136,21 +127,27 @@ export class JoinedPair implements UpstreamOwner, RelayOwner {
     this.#deadline.armSooner(STALL_LOOK_MS);
   }
 
-  /** The client's socket is gone. */
+  onHalfClose(): void {
+    if (this.#halfClosed) return;
+    this.#halfClosed = true;
+    this.#deadline.arm(Math.min(this.#context.limits.halfClosedMs, this.#context.limits.tunnelIdleMs / LOOKS));
+  }
+
+  /** The client's wire is gone. */
   clientClosed(): void {
-    if (!endedWell(this.#client.socket)) {
+    if (!endedWell(this.#client.wire)) {
       this.#cause ??= 'client_gone';
-      this.#upstream.reset();
+      this.#upstream.wire.reset();
     }
-    this.#socketClosed();
+    this.#wireClosed();
   }
 
   onClosed(cause: Cause): void {
-    if (!endedWell(this.#upstream.socket)) {
+    if (!endedWell(this.#upstream.wire)) {
       this.#cause ??= cause;
       this.#client.cut();
     }
-    this.#socketClosed();
+    this.#wireClosed();
   }
 
   // Before it was joined, or on its relay: not for us.
@@ -161,17 +158,11 @@ export class JoinedPair implements UpstreamOwner, RelayOwner {
   onDrain(): void {}
   onEnd(): void {}
 
-  #onHalfClose(): void {
-    if (this.#halfClosed) return;
-    this.#halfClosed = true;
-    this.#deadline.arm(Math.min(this.#context.limits.halfClosedMs, this.#context.limits.tunnelIdleMs / LOOKS));
-  }
-
   /** The deadline came up: idle, half-closed for too long, at the end of its life, or a side stands still. */
   #look(): void {
     const { limits, clock } = this.#context;
-    const client = this.#client.socket;
-    const upstream = this.#upstream.socket;
+    const client = this.#client.wire;
+    const upstream = this.#upstream.wire;
     const now = clock.monotonicMs();
     const bytes = client.bytesRead + client.bytesWritten;
     const idleLimit = this.#halfClosed ? limits.halfClosedMs : limits.tunnelIdleMs;
@@ -181,28 +172,23 @@ export class JoinedPair implements UpstreamOwner, RelayOwner {
     }
     if (now >= this.#endsAt || now - this.#lastMoveAt >= idleLimit) return this.#reset(this.#cause ?? 'idle_timeout');
     this.#deadline.arm(Math.min(idleLimit / LOOKS, this.#endsAt - now));
-    if (!client.isPaused() && !upstream.isPaused()) return;
-    this.#client.lookAtStalled();
-    this.#upstream.lookAtStalled();
+    if (!client.isPaused && !upstream.isPaused) return;
+    client.lookAtStalled();
+    upstream.lookAtStalled();
     this.#deadline.armSooner(STALL_LOOK_MS);
   }
 
   #reset(cause: Cause): void {
     this.#cause ??= cause;
-    this.#upstream.reset();
+    this.#upstream.wire.reset();
     this.#client.cut();
   }
 
-  #socketClosed(): void {
-    if (--this.#openSockets > 0) return;
+  #wireClosed(): void {
+    if (--this.#openWires > 0) return;
     this.#exchange.pool!.tunnelsActive--;
     this.#deadline.release();
     this.#owner.pairOver();
     this.#exchange.finish(this.#cause);
   }
-}
-
-/** Whether a closed socket had finished both its sides; else the other socket must not end as if it had. */
-function endedWell(socket: Socket): boolean {
-  return socket.errored === null && socket.readableEnded && socket.writableFinished;
 }

@@ -20,21 +20,22 @@ export class Lingering {
   constructor(arrival: Arrival, idleMs: number) {
     this.#arrival = arrival;
     this.#idleMs = idleMs;
-    arrival.socket.resume().end();
+    arrival.wire.resume();
+    arrival.wire.end();
     arrival.deadline.arm(LINGER_MS);
   }
 
   onData(chunk: Buffer): void {
     this.#discarded += chunk.length;
-    if (this.#discarded > LINGER_BYTES) this.#arrival.socket.destroy();
+    if (this.#discarded > LINGER_BYTES) this.#arrival.wire.destroy();
   }
 
   /** A slow reader is still being written to and has the time of any response; one that stands still is reset. */
   onDeadline(): void {
-    const { socket, deadline } = this.#arrival;
-    if (socket.writableFinished) return void socket.destroy();
-    const flushed = socket.bytesWritten - socket.writableLength;
-    if (flushed === this.#flushed) return this.#arrival.reset();
+    const { wire, deadline } = this.#arrival;
+    if (wire.finished) return wire.destroy();
+    const flushed = wire.bytesWritten - wire.bytesWaiting;
+    if (flushed === this.#flushed) return wire.reset();
     this.#flushed = flushed;
     deadline.arm(this.#idleMs);
   }

@@ -1,13 +1,15 @@
 /**
  * The doors of the gateway: one server socket for each address listened on, and
  * what is particular to who comes in there. `server.ts` opens and closes them; every
- * accepted socket is its, from the tick it exists.
+ * accepted connection is its, from the tick it exists.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Entrance, ErrorStatus } from '../src/core/entrance.ts';
 import type { Logger } from '../src/core/log.ts';
 import { type BindingOf, compileBinding } from './bindings.ts';
+import type { Wire } from './wire/wire.ts';
+import type { Wires } from './wire/wires.ts';
 
 /** An entrance that is open: how clients are treated that come in there. */
 export interface Door {
@@ -22,17 +24,19 @@ const BACKLOG = 4_096;
 
 export class Listeners {
   readonly #log: Logger;
+  readonly #wires: Wires;
   readonly #ranges: BindingOf | null;
   readonly #servers: Server[] = [];
 
   /** `ranges`: who clients are by their address, on whichever listener; null where nobody is bound so. */
-  constructor(log: Logger, ranges: BindingOf | null) {
+  constructor(log: Logger, wires: Wires, ranges: BindingOf | null) {
     this.#log = log;
+    this.#wires = wires;
     this.#ranges = ranges;
   }
 
   /** Opens one; answers the port and the URL it has. Rejects when it cannot listen there. */
-  async open(entrance: Entrance, accept: (socket: Socket, door: Door) => void): Promise<{ port: number; url: string }> {
+  async open(entrance: Entrance, accept: (wire: Wire, door: Door) => void): Promise<{ port: number; url: string }> {
     const { host, tls, errorStatus, binding } = entrance;
     const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
     server.on('error', (error) => this.#log.warn({ error: error.message }, 'listener'));
@@ -43,7 +47,7 @@ export class Listeners {
     const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const door: Door = { secureContext, errorStatus, bindingOf: compileBinding(binding, place, this.#ranges) };
     // Nobody is accepted before this turn is over.
-    server.on('connection', (socket) => accept(socket, door));
+    this.#wires.accept(server, tls === null, (wire) => accept(wire, door));
     return { port, url: `${tls === null ? 'http' : 'https'}://${place}` };
   }
 

@@ -22,6 +22,7 @@ import { Deadline } from './deadlines.ts';
 import { UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import { harmOf } from './health-feed.ts';
 import { ProbeReply, probeRequest } from './probe-request.ts';
+import { StreamWire } from './wire/stream-wire.ts';
 
 export class Probe implements UpstreamOwner {
   readonly pool: PoolState;
@@ -66,7 +67,9 @@ export class Probe implements UpstreamOwner {
     if (refusal !== null) return this.#end(refusal);
     const { target, timeoutMs } = this.#policy;
     const through = this.#isTunnelled ? target : null;
-    this.#connection = new UpstreamConnection(this.#context, this.route, through, this, this.#startedAt + timeoutMs);
+    const openBy = this.#startedAt + timeoutMs;
+    const secures = this.#policy.kind === 'url' && target!.secure;
+    this.#connection = new UpstreamConnection(this.#context, this.route, through, this, openBy, secures);
   }
 
   /** Nothing comes of it: its session, its pool or the gateway ends, or changes. */
@@ -85,13 +88,13 @@ export class Probe implements UpstreamOwner {
     if (this.#policy.kind !== 'url') return this.#end('served');
     // A target that talks before it is asked does not speak HTTP.
     if (early !== null) return this.#end('upstream_protocol');
-    if (this.#policy.target!.secure) this.#secure(connection);
-    else this.#ask(connection.socket);
+    if (connection.wire instanceof StreamWire && this.#policy.target!.secure) this.#secure(connection.wire);
+    else connection.wire.write(this.#question());
   }
 
   onData(octets: Buffer): void {
     if (this.#over || this.#reply === null) return;
-    const outcome = this.#reply.read(this.#connection!.intake.keep(octets));
+    const outcome = this.#reply.read(this.#connection!.wire.keep(octets));
     if (outcome !== null) this.#end(outcome);
   }
 
@@ -120,22 +123,23 @@ export class Probe implements UpstreamOwner {
   }
 
   /** Speaks TLS with the target through the tunnel; whatever fails there is between the two of us. */
-  #secure(connection: UpstreamConnection): void {
+  #secure(wire: StreamWire): void {
     const fail = (): void => this.#end('target_unreachable');
     this.#arm('target_unreachable', this.#leftMs);
     const { host } = this.#policy.target!;
-    const inner = this.#context.upstreamTls.secure(connection.detach(), { host, tlsInsecure: false });
+    const inner = this.#context.upstreamTls.secure(wire.release(), { host, tlsInsecure: false });
     this.#inner = inner;
     inner.on('error', fail).once('end', fail).once('close', fail);
     inner.on('data', (chunk: Buffer) => this.onData(chunk));
-    inner.once('secureConnect', () => this.#ask(inner));
+    inner.once('secureConnect', () => inner.write(this.#question(), 'latin1'));
   }
 
-  #ask(socket: Socket): void {
+  /** What is asked; its answer is waited for from now on. */
+  #question(): string {
     const inTunnel = this.#isTunnelled;
     this.#reply = new ProbeReply(this.#context.limits, inTunnel);
     this.#arm('first_byte_timeout', Math.min(this.#leftMs, this.#context.limits.firstByteTimeoutMs));
-    socket.write(probeRequest(this.#policy.target!, inTunnel, this.route.authorization), 'latin1');
+    return probeRequest(this.#policy.target!, inTunnel, this.route.authorization);
   }
 
   get #leftMs(): number {

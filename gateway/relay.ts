@@ -1,65 +1,57 @@
 /**
- * Moves octets from one socket to another, as `pipe` does: it stops reading
- * while the other side's buffer is full, and passes the end on. What comes in is
- * lent (`intake.ts`), so that neither a fast stream nor one that stalls costs a
- * fresh buffer for each read.
+ * Moves octets from one wire to another, as `pipe` does: it stops reading while
+ * the other side takes no more, and passes the end on. Two make a pair; each hears of
+ * both directions at its own wire:
+ *
+ *   from ─▶ octets, end ─▶ to
+ *   from ─▶ drain: what held up the other direction is gone ─▶ `to` is read again
  */
-import type { Socket } from 'node:net';
-import { DISCARD, type Intake, type Receiver } from './intake.ts';
-
-/** Whose octets are moved. */
-export interface Source {
-  readonly socket: Socket;
-  readonly intake: Intake;
-}
+import { DISCARD, type Receiver, type Wire } from './wire/wire.ts';
 
 /** Who is told of what is moved. */
 export interface RelayOwner {
-  /** So many octets were written to this socket. */
-  onMoved(octets: number, to: Socket): void;
-  /** It has stopped reading, until the other side takes more. */
+  /** So many octets were written to this wire. */
+  onMoved(octets: number, to: Wire): void;
+  /** A wire is not read, until the other side takes more. */
   onStall(): void;
+  /** One side has finished. */
+  onHalfClose(): void;
 }
 
 /** One direction of a pair, from when it is made. */
 export class Relay implements Receiver {
-  readonly #from: Source;
-  readonly #to: Socket;
+  readonly #from: Wire;
+  readonly #to: Wire;
   readonly #owner: RelayOwner;
-  readonly #onDrain = this.#drained.bind(this);
-  readonly #onEnd = this.#ended.bind(this);
 
-  constructor(from: Source, to: Socket, owner: RelayOwner) {
+  constructor(from: Wire, to: Wire, owner: RelayOwner) {
     this.#from = from;
     this.#to = to;
     this.#owner = owner;
-    from.intake.receiver = this;
-    from.socket.on('end', this.#onEnd);
-    to.on('drain', this.#onDrain);
+    from.receiver = this;
   }
 
   onOctets(octets: Buffer): void {
     const to = this.#to;
     if (!to.writable) return;
     this.#owner.onMoved(octets.length, to);
-    if (this.#from.intake.pass(octets, to)) return;
-    this.#from.socket.pause();
+    if (this.#from.pass(octets, to)) return;
+    this.#from.pause();
     this.#owner.onStall();
+  }
+
+  onEnd(): void {
+    this.#to.end();
+    this.#owner.onHalfClose();
+  }
+
+  onDrain(): void {
+    this.#to.resume();
   }
 
   /** What still comes is discarded, and no end is passed on. */
   stop(): void {
-    const { socket, intake } = this.#from;
-    intake.receiver = DISCARD;
-    socket.off('end', this.#onEnd).resume();
-    this.#to.off('drain', this.#onDrain);
-  }
-
-  #drained(): void {
-    this.#from.socket.resume();
-  }
-
-  #ended(): void {
-    this.#to.end();
+    this.#from.receiver = DISCARD;
+    this.#from.resume();
   }
 }

@@ -4,7 +4,6 @@
  *
  *   created ─▶ listening ─▶ draining (no accept, keep-alive ends, grace) ─▶ closed
  */
-import type { Socket } from 'node:net';
 import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample, samplesOf } from '../src/core/metrics.ts';
 import type { Change, PoolId, SessionId } from '../src/core/model.ts';
 import type {
@@ -38,6 +37,7 @@ import { SocksConnection } from './socks-connection.ts';
 import { SOCKS_VERSION } from './socks5.ts';
 import { turnAway } from './turn-away.ts';
 import { UnderWay } from './under-way.ts';
+import type { Wire } from './wire/wire.ts';
 
 /** Changes after which a key may be held elsewhere than its consistent choice. */
 const PUTS = ['session-put', 'provider-put', 'pool-put'] as const;
@@ -81,7 +81,7 @@ export class Gateway {
     this.#context = context;
     this.#exit = exit;
     this.#prober = prober;
-    this.#listeners = new Listeners(options.log, compileRanges(options.clientRanges));
+    this.#listeners = new Listeners(options.log, context.wires, compileRanges(options.clientRanges));
     this.#reception = this.#makeReception();
     context.load.start();
     context.directory.onRouteRetired = (route) => {
@@ -135,7 +135,7 @@ export class Gateway {
     const urls: string[] = [];
     try {
       for (const entrance of this.#options.entrances) {
-        const { port, url } = await this.#listeners.open(entrance, (socket, door) => this.#accept(socket, door));
+        const { port, url } = await this.#listeners.open(entrance, (wire, door) => this.#accept(wire, door));
         this.guardPort(port);
         urls.push(url);
       }
@@ -297,13 +297,13 @@ export class Gateway {
     });
   }
 
-  #accept(socket: Socket, door: Door): void {
+  #accept(wire: Wire, door: Door): void {
     const context = this.#context;
     const { caps, load } = context;
-    const network = networkOf(socket.remoteAddress ?? '');
+    const network = networkOf(wire.peer.address);
     const cause = load.level === SHEDDING ? 'overloaded' : caps.connect(network);
-    if (cause !== null) return turnAway(context, socket, door, cause);
-    this.#arrivals.add(new Arrival(context, socket, door, network, this.#reception));
+    if (cause !== null) return turnAway(context, wire, door, cause);
+    this.#arrivals.add(new Arrival(context, wire, door, network, this.#reception));
   }
 
   /** What a client speaks is told by its first octet, whichever door it came in by. */

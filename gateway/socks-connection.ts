@@ -8,7 +8,6 @@
  * Serves an `Arrival`: its data, its deadline and its end are ours from the first
  * octet on. Nobody is dialled for, and no early octet kept, before the request is admitted.
  */
-import type { Socket } from 'node:net';
 import { CAUSES, type Cause } from '../src/core/cause.ts';
 import { type Entrant, enterPhases, turnDown } from './admission.ts';
 import type { Arrival, Served } from './arrival.ts';
@@ -17,7 +16,6 @@ import type { GatewayContext } from './context.ts';
 import { type Identity, isRejection, type Rejection } from './credentials.ts';
 import { Exchange } from './exchange.ts';
 import type { Target } from './http1/target.ts';
-import type { Intake } from './intake.ts';
 import { Lingering } from './lingering.ts';
 import { SHEDDING } from './load.ts';
 import {
@@ -33,14 +31,13 @@ import {
   socksReply,
   USERNAME_PASSWORD,
 } from './socks5.ts';
-import { STALL_LOOK_MS } from './stall.ts';
 import { Tunnel, type TunnelClient } from './tunnel.ts';
+import { STALL_LOOK_MS, type Wire } from './wire/wire.ts';
 
 type State = 'greeting' | 'authentication' | 'request' | 'opening' | 'tunnel' | 'lingering' | 'closed';
 
 export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
-  readonly socket: Socket;
-  readonly intake: Intake;
+  readonly wire: Wire;
   readonly #context: GatewayContext;
   readonly #arrival: Arrival;
   readonly #admit: Admission;
@@ -52,16 +49,13 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
   #negotiated = 0;
   #tunnel: Tunnel | null = null;
   #lingering: Lingering | null = null;
-  readonly #onEnd = this.#clientEnded.bind(this);
 
   constructor(context: GatewayContext, arrival: Arrival, admit: Admission) {
     this.#context = context;
     this.#arrival = arrival;
-    this.socket = arrival.socket;
-    this.intake = arrival.intake;
-    this.intake.receiver = this;
+    this.wire = arrival.wire;
+    this.wire.receiver = this;
     this.#admit = admit;
-    this.socket.on('end', this.#onEnd);
     // For all of the negotiation: what dribbles in is no reason to wait longer.
     arrival.deadline.arm(context.limits.headTimeoutMs);
   }
@@ -79,17 +73,12 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     this.#pending = null;
     this.#state = 'tunnel';
     this.#arrival.deadline.disarm();
-    this.socket.off('end', this.#onEnd);
     return early;
   }
 
   cut(): void {
     this.#state = 'closed';
-    this.#arrival.reset();
-  }
-
-  lookAtStalled(): void {
-    this.#arrival.lookAtStalled();
+    this.wire.reset();
   }
 
   /** A request that is on its way is told of the drain when it is whole; until then the deadline goes on. */
@@ -109,19 +98,19 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
       case 'request':
         return this.#refuse(this.#newExchange(null), { cause: 'head_timeout' });
       case 'opening':
-        this.lookAtStalled();
+        this.wire.lookAtStalled();
         return this.#arrival.deadline.arm(STALL_LOOK_MS);
       case 'lingering':
         return this.#lingering!.onDeadline();
       default:
-        this.socket.destroy();
+        this.wire.destroy();
     }
   }
 
   onOctets(octets: Buffer): void {
     this.#hold(octets);
     // What is left of it waits beyond this turn.
-    if (this.#pending !== null) this.#pending = this.intake.keep(this.#pending);
+    if (this.#pending !== null) this.#pending = this.wire.keep(this.#pending);
   }
 
   #hold(octets: Buffer): void {
@@ -137,14 +126,17 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     while (this.#state !== 'opening' && this.#pending !== null && this.#readMessage(this.#pending));
     // What came behind the request waits for the tunnel (E11).
     if (this.#state !== 'opening' || this.#held() < this.#context.limits.maxEarlyBytes) return;
-    this.socket.pause();
+    this.wire.pause();
     this.#arrival.deadline.armSooner(STALL_LOOK_MS);
   }
 
-  #clientEnded(): void {
+  /** Nobody waits for it: an answer is written once. */
+  onDrain(): void {}
+
+  onEnd(): void {
     // Whoever has asked for a tunnel and is gone does not want it any more (K22).
-    if (this.#state === 'opening') this.socket.destroy();
-    else this.socket.end();
+    if (this.#state === 'opening') this.wire.destroy();
+    else this.wire.end();
   }
 
   #held(): number {
@@ -235,7 +227,7 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
 
   #say(octets: string): void {
     this.#negotiated += octets.length;
-    this.socket.write(octets, 'latin1');
+    this.wire.write(octets);
   }
 
   /** Answers in the words of the phase that the client is in, and ends. Status is what a client of HTTP would have got. */
@@ -247,7 +239,7 @@ export class SocksConnection implements TunnelClient, Served, Entrant<Target> {
     this.#state = 'lingering';
     exchange.status = CAUSES[refusal.cause].status;
     exchange.bytesIn += answer.length;
-    this.socket.write(answer, 'latin1');
+    this.wire.write(answer);
     exchange.finish(refusal.cause);
     this.#lingering = new Lingering(this.#arrival, this.#context.limits.responseIdleMs);
   }

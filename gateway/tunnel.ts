@@ -1,6 +1,6 @@
 /**
  * One tunnel on its way: dial the upstream up to the target, answer the client,
- * and join the two sockets.
+ * and join the two wires.
  *
  *   start ─▶ dial ─▶ joined (`joined-pair.ts`) ─▶ finished
  *             ▲  └── failed ─▶ refused: answered with a cause
@@ -24,7 +24,7 @@ export interface TunnelClient extends PairedClient {
   refuse(exchange: Exchange, cause: Cause, reusable: boolean): void;
   /** What tells the client that its tunnel is open: latin1 text, one character an octet. */
   established(exchange: Exchange): string;
-  /** Stops reading the socket; answers the octets that came behind the head (early data), or null. */
+  /** Gives the wire away; answers the octets that came behind the head (early data), or null. */
   handOver(): Buffer | null;
 }
 
@@ -78,7 +78,7 @@ export class Tunnel implements UpstreamOwner, PairOwner, Cuttable {
     this.#refuse(cause);
   }
 
-  /** The client's socket is gone; before the tunnel is open that cancels the attempt (K22). */
+  /** The client's wire is gone; before the tunnel is open that cancels the attempt (K22). */
   clientClosed(): void {
     if (this.#pair !== null) return this.#pair.clientClosed();
     if (this.#over) return;

@@ -18,7 +18,7 @@ import type { Cuttable, TunnelEntry } from './tunnels.ts';
 
 /** What an upgrade needs of the client's connection. */
 export interface UpgradeClient extends PairedClient {
-  /** Stops reading the socket; answers the octets that came behind the head, or null. */
+  /** Gives the wire away; answers the octets that came behind the head, or null. */
   handOver(): Buffer | null;
 }
 
@@ -62,7 +62,7 @@ export class Upgrade implements Cuttable, PairOwner {
     this.#pair.join({ answer, toClient: first, toUpstream: this.#client.handOver() });
   }
 
-  /** The client's socket is gone, after they were joined. */
+  /** The client's wire is gone, after they were joined. */
   clientClosed(): void {
     this.#pair!.clientClosed();
   }

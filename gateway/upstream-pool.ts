@@ -51,7 +51,7 @@ export class UpstreamPool implements UpstreamOwner {
     const { route } = connection;
     const idle = this.#idle.get(route);
     const full = this.#count >= this.#limits.maxIdleUpstreams || (idle?.length ?? 0) >= this.#limits.maxIdlePerSession;
-    if (full || this.#retired.has(route) || connection.socket.destroyed) {
+    if (full || this.#retired.has(route) || connection.wire.destroyed) {
       connection.discard();
       return;
     }

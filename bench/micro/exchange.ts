@@ -14,7 +14,6 @@ import { Counters } from '../../gateway/counters.ts';
 import { Credentials } from '../../gateway/credentials.ts';
 import { Deadlines } from '../../gateway/deadlines.ts';
 import { Exchange } from '../../gateway/exchange.ts';
-import { Intakes } from '../../gateway/intake.ts';
 import { Ledger } from '../../gateway/ledger.ts';
 import { Load } from '../../gateway/load.ts';
 import { NameResolver } from '../../gateway/name-resolver.ts';
@@ -22,6 +21,7 @@ import { OwnAddresses } from '../../gateway/own-addresses.ts';
 import { UpstreamPool } from '../../gateway/upstream-pool.ts';
 import { UpstreamTls } from '../../gateway/upstream-tls.ts';
 import { Via } from '../../gateway/via.ts';
+import { Wires } from '../../gateway/wire/wires.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
 import { silentLog } from '../../src/core/log.ts';
@@ -79,7 +79,7 @@ function context(ledger: Ledger): GatewayContext {
     bindings: new BindingQueue(async () => [], deadlines, silentLog),
     counters: new Counters(),
     deadlines,
-    intakes: new Intakes(),
+    wires: new Wires(),
     upstreamTls: new UpstreamTls([]),
     upstreams: new UpstreamPool(defaultLimits, systemClock),
     ownAddresses,

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { HealthFeed } from '../../gateway/health-feed.ts';
-import { Intakes } from '../../gateway/intake.ts';
 import { Gateway } from '../../gateway/server.ts';
+import { Wires } from '../../gateway/wire/wires.ts';
 import type { RecordBindings } from '../../src/core/account-binding.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { ClientRange, Entrance } from '../../src/core/entrance.ts';
@@ -82,8 +82,8 @@ export async function startGatewayRig(
     /** Takes every binding where it is left out. */
     recordBindings?: RecordBindings;
     revokeGraceMs?: number;
-    /** How sockets are read. */
-    intakes?: Intakes;
+    /** What connections are made of. */
+    wires?: Wires;
     /** Who hears how attempts end; nobody where it is left out. */
     health?: HealthFeed;
   } = {},
@@ -100,7 +100,7 @@ export async function startGatewayRig(
     recordBindings: options.recordBindings ?? (async (batch) => batch.map(() => 'written')),
     log: options.log ?? silentLog,
     clock: options.clock ?? systemClock,
-    intakes: options.intakes ?? new Intakes(),
+    wires: options.wires ?? new Wires(),
   };
   const gateway = await (options.health ? Gateway.create(configured, options.health) : Gateway.create(configured));
   const provider = {

@@ -1,12 +1,12 @@
 /**
- * Octets that come in are lent from memory that all sockets share (`gateway/intake.ts`): many
+ * Octets that come in are lent from memory that all wires share (`gateway/wire/tcp-wire.ts`): many
  * streams at a time, each told from every other octet by octet, half of them with readers that stand
  * still, so that writes wait in the kernel while others read. Both ways of reading must pass alike.
  */
 import { createHash } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Intakes } from '../../gateway/intake.ts';
+import { Wires } from '../../gateway/wire/wires.ts';
 import { full } from '../helpers/full.ts';
 import { type GatewayRig, startGatewayRig } from '../helpers/gateway-rig.ts';
 
@@ -164,18 +164,18 @@ async function lane({ port, head }: GatewayRig, n: number): Promise<string> {
   return n % 3 === 1 ? digest(answer) : answer.toString('latin1');
 }
 
-test('this runtime is one whose accepted sockets can read into shared memory', () => {
-  expect(new Intakes().sharesAccepted).toBe(true);
-  expect(new Intakes(false).sharesAccepted).toBe(false);
+test('this runtime is one whose handles are as we know them', () => {
+  expect(new Wires().onHandles).toBe(true);
+  expect(new Wires(false).onHandles).toBe(false);
 });
 
 describe.each([
-  ['sockets read into shared memory', true],
-  ['each read brings memory of its own', false],
-])('%s', (_, shares) => {
+  ['wires on handles', true],
+  ['wires over sockets of Node', false],
+])('%s', (_, onHandles) => {
   test('every stream comes out as it went in', { timeout: 60_000 }, async () => {
     const port = await startUpstream();
-    const made = await startGatewayRig({ intakes: new Intakes(shares) });
+    const made = await startGatewayRig({ wires: new Wires(onHandles) });
     rig = made;
     made.put(1, port);
     const lanes = Array.from({ length: LANES }, (__, n) => n);

@@ -1,10 +1,8 @@
-import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { READ_BYTES, ReadMemory } from '../../../gateway/read-memory.ts';
+import { READ_BYTES, ReadMemory } from '../../../../gateway/wire/read-memory.ts';
 
-/** A socket as far as the memory looks at it. */
-const socketWith = (writableLength: number, destroyed = false) =>
-  ({ writableLength, destroyed }) as unknown as Socket & { writableLength: number };
+/** A wire as far as the memory looks at it. */
+const wireThat = (waits: boolean, destroyed = false): { waits: boolean; destroyed: boolean } => ({ waits, destroyed });
 
 test('what is given back is taken again, up to sixteen buffers', () => {
   const memory = new ReadMemory();
@@ -18,24 +16,24 @@ test('what is given back is taken again, up to sixteen buffers', () => {
   expect(taken.filter((buffer) => again.has(buffer))).toHaveLength(16);
 });
 
-test('what is lent comes back when its socket has nothing left to write, and not before', () => {
+test('what is lent comes back when its wire has nothing left to write, and not before', () => {
   const memory = new ReadMemory();
   const buffer = memory.take();
-  const to = socketWith(10);
+  const to = wireThat(true);
   memory.lend(buffer, to);
   expect(memory.take()).not.toBe(buffer);
-  to.writableLength = 0;
+  to.waits = false;
   expect(memory.take()).toBe(buffer);
   expect(memory.take()).not.toBe(buffer);
 });
 
-test('what was lent to a socket that was destroyed does not come back, nor more than is looked after', () => {
+test('what was lent to a wire that was destroyed does not come back, nor more than is looked after', () => {
   const memory = new ReadMemory();
   const gone = memory.take();
-  memory.lend(gone, socketWith(0, true));
+  memory.lend(gone, wireThat(false, true));
   expect(memory.take()).not.toBe(gone);
   const lent = Array.from({ length: 100 }, () => memory.take());
-  for (const buffer of lent) memory.lend(buffer, socketWith(0));
+  for (const buffer of lent) memory.lend(buffer, wireThat(false));
   const again = new Set(Array.from({ length: 100 }, () => memory.take()));
   // Of 64 that come back sixteen are kept.
   expect(lent.filter((buffer) => again.has(buffer))).toHaveLength(16);

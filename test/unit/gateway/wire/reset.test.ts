@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { reset, resetTls } from '../../../gateway/reset.ts';
-import { makeCertificate } from '../../helpers/target.ts';
+import { reset, resetTls } from '../../../../gateway/wire/reset.ts';
+import { makeCertificate } from '../../../helpers/target.ts';
 
 let servers: Server[];
 let accepted: Promise<[Socket]>;

@@ -1,0 +1,70 @@
+/**
+ * The memory that wires read into and write from. One buffer is shared by all wires on
+ * handles, as a read and what becomes of it are one turn of the event loop (docs/decisions/0024);
+ * large ones are used again and again: a fresh one for each full read would have the collector
+ * run for them alone.
+ *
+ *   free ─▶ take ─▶ in use ─▶ give ─▶ free
+ *                      └────▶ lend ─▶ the kernel still takes octets from it ─▶ free, once its wire has none to write
+ *
+ * Invariant: nothing refers to the shared buffer, or to the scratch buffer, once the turn is over.
+ * Bounds: MAX_FREE are kept free, MAX_LENT looked after; beyond, the collector has them.
+ */
+
+/** Octets of a buffer. */
+export const READ_BYTES = 65_536;
+
+const MAX_FREE = 16;
+const MAX_LENT = 64;
+
+/** Who still writes from a buffer. */
+interface Borrower {
+  readonly waits: boolean;
+  readonly destroyed: boolean;
+}
+
+export class ReadMemory {
+  /** What all wires read into that do not fill it. */
+  readonly shared = Buffer.allocUnsafeSlow(READ_BYTES);
+  /** What is put together to be written in this turn. */
+  #scratch: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly #free: Buffer[] = [];
+  readonly #lent: { readonly buffer: Buffer; readonly to: Borrower }[] = [];
+
+  /** To write from in this turn; who does not get rid of all of it then says `lendScratch`. */
+  get scratch(): Buffer {
+    return this.#scratch;
+  }
+
+  lendScratch(to: Borrower): void {
+    this.lend(this.#scratch, to);
+    this.#scratch = this.take();
+  }
+
+  /** A buffer of READ_BYTES, which is the caller's until it is given back. */
+  take(): Buffer {
+    if (this.#free.length === 0) this.#reclaim();
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
+  }
+
+  /** Nothing refers to the buffer any more. */
+  give(buffer: Buffer): void {
+    if (this.#free.length < MAX_FREE) this.#free.push(buffer);
+  }
+
+  /** What is left to be written to a wire refers to the buffer. */
+  lend(buffer: Buffer, to: Borrower): void {
+    if (this.#lent.length < MAX_LENT) this.#lent.push({ buffer, to });
+  }
+
+  #reclaim(): void {
+    const lent = this.#lent.splice(0);
+    for (const loan of lent) {
+      const { buffer, to } = loan;
+      // One that was destroyed may have it in hand for a moment longer: that is left to the collector.
+      if (to.destroyed) continue;
+      if (to.waits) this.#lent.push(loan);
+      else this.give(buffer);
+    }
+  }
+}
