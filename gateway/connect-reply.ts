@@ -10,19 +10,23 @@ import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Route } from '../src/core/model.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
 import type { Handshake, HandshakeSink } from './handshake.ts';
+import type { ReplyMemo } from './http1/head-memo.ts';
 import { parseReplyHead } from './http1/reply-head.ts';
 import { authorityOf } from './http1/target.ts';
 
 export class ConnectReply implements Handshake {
   rest: Buffer | null = null;
   readonly #limits: GatewayLimits;
+  readonly #memo: ReplyMemo;
   readonly #route: Route;
   readonly #target: Destination;
   #pending: Buffer | null = null;
   #interim = 0;
 
-  constructor(limits: GatewayLimits, route: Route, target: Destination) {
+  /** `memo`: what such replies said last. */
+  constructor(limits: GatewayLimits, memo: ReplyMemo, route: Route, target: Destination) {
     this.#limits = limits;
+    this.#memo = memo;
     this.#route = route;
     this.#target = target;
   }
@@ -36,13 +40,13 @@ export class ConnectReply implements Handshake {
     sink.send(connectRequest(authorityOf(this.#target.host, this.#target.port), this.#route.authorization));
   }
 
-  read(chunk: Buffer): 'open' | Cause | null {
-    let buffer = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+  read(octets: Buffer): 'open' | Cause | null {
+    let buffer = this.#pending === null ? octets : Buffer.concat([this.#pending, octets]);
     for (;;) {
-      const head = parseReplyHead(buffer, 0, 'CONNECT', this.#limits);
+      const head = parseReplyHead(buffer, 0, 'CONNECT', this.#limits, this.#memo);
       if (head === 'malformed') return 'upstream_protocol';
       if (head === null) {
-        this.#pending = buffer;
+        this.#pending = Buffer.from(buffer);
         return null;
       }
       buffer = buffer.subarray(head.size);

@@ -17,6 +17,7 @@ import { CredentialEcho } from './credential-echo.ts';
 import type { Credentials } from './credentials.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { HealthFeed } from './health-feed.ts';
+import { ReplyMemo } from './http1/head-memo.ts';
 import type { Ledger } from './ledger.ts';
 import { type Load, NORMAL } from './load.ts';
 import type { NameResolver } from './name-resolver.ts';
@@ -47,6 +48,7 @@ export class GatewayContext {
   readonly caps: Caps;
   readonly via: Via;
   readonly credentialEcho = new CredentialEcho();
+  readonly connectReplies = new ReplyMemo();
   readonly retryBudgets = new RetryBudgets();
   readonly wires: Wires;
   readonly health: HealthFeed;

@@ -17,6 +17,7 @@ import type { GatewayContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import { GuardedLookup } from './guarded-lookup.ts';
 import { type Handshake, type HandshakeSink, startHandshake } from './handshake.ts';
+import type { ReplyMemo } from './http1/head-memo.ts';
 import { authorityOf } from './http1/target.ts';
 import { StreamWire } from './wire/stream-wire.ts';
 import type { Receiver, Wire, WireHolder } from './wire/wire.ts';
@@ -67,6 +68,8 @@ export class UpstreamConnection implements Receiver, WireHolder, HandshakeSink {
   readonly #deadline: Deadline;
   #timeoutCause: Cause = 'upstream_connect_timeout';
   owner: UpstreamOwner;
+  /** What it was answered last. */
+  replies: ReplyMemo | null = null;
   /** Monotonic ms at which it became idle. */
   idleSince = 0;
   /** TCP, and TLS where there is any, is up. */
@@ -197,7 +200,7 @@ export class UpstreamConnection implements Receiver, WireHolder, HandshakeSink {
   onOctets(octets: Buffer): void {
     const handshake = this.#handshake;
     if (handshake === null) return this.owner.onData(octets, this);
-    const verdict = handshake.read(this.wire.keep(octets));
+    const verdict = handshake.read(octets);
     if (verdict === null) return;
     if (verdict === 'open') this.#onOpen(handshake.rest);
     else this.fail(verdict);

@@ -19,6 +19,7 @@ import type { EchoWatch } from './credential-echo.ts';
 import { NOBODY, UpstreamConnection, type UpstreamOwner } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyReader } from './http1/framing.ts';
+import { ReplyMemo } from './http1/head-memo.ts';
 import { parseReplyHead, type ReplyHead } from './http1/reply-head.ts';
 import type { RequestHead } from './http1/request-head.ts';
 import { authorityOf } from './http1/target.ts';
@@ -233,7 +234,8 @@ export class Forward implements UpstreamOwner {
     this.#pending = null;
     let from = searched;
     for (;;) {
-      const reply = parseReplyHead(buffer, from, this.#head.method, limits);
+      connection.replies ??= new ReplyMemo();
+      const reply = parseReplyHead(buffer, from, this.#head.method, limits, connection.replies);
       if (reply === 'malformed') return this.#fail('upstream_protocol');
       if (reply === null) {
         this.#pending = connection.wire.keep(buffer);

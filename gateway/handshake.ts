@@ -22,14 +22,14 @@ export interface HandshakeSink {
 }
 
 export interface Handshake {
-  /** After 'open': octets that came behind it, the first of the tunnel; null for none. */
+  /** After 'open': octets that came behind it, lent, the first of the tunnel; null for none. */
   readonly rest: Buffer | null;
   /** The cause when the connection ends in the middle of it. */
   readonly unanswered: Cause;
   /** The connection is up. Called once. */
   begin(sink: HandshakeSink): void;
-  /** 'open', the cause of a refusal, or null while more is needed. Not called after a verdict. */
-  read(chunk: Buffer): 'open' | Cause | null;
+  /** 'open', the cause of a refusal, or null while more is needed. Not called after a verdict. What it reads is lent to it. */
+  read(octets: Buffer): 'open' | Cause | null;
 }
 
 /** The handshake that this route's upstream needs to reach `target`. */
@@ -38,7 +38,7 @@ export function startHandshake(context: GatewayContext, route: Route, target: De
   switch (scheme) {
     case 'http':
     case 'https':
-      return new ConnectReply(context.limits, route, target);
+      return new ConnectReply(context.limits, context.connectReplies, route, target);
     case 'socks4':
       return new Socks4Dial(locateHere(context, route, target, true), credentials?.username ?? '');
     case 'socks4a':

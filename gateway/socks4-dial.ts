@@ -50,16 +50,16 @@ export class Socks4Dial implements Handshake {
     });
   }
 
-  read(chunk: Buffer): 'open' | Cause | null {
+  read(octets: Buffer): 'open' | Cause | null {
     // It speaks before it was asked.
     if (!this.#asked) return 'upstream_protocol';
-    const buffer = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+    const buffer = this.#pending === null ? octets : Buffer.concat([this.#pending, octets]);
     if (buffer[0] !== 0) return 'upstream_protocol';
     const code = buffer[1];
     const verdict = code === undefined ? null : (VERDICTS.get(code) ?? 'upstream_protocol');
     if (verdict !== null && verdict !== 'open') return verdict;
     if (buffer.length < REPLY_OCTETS) {
-      this.#pending = buffer;
+      this.#pending = Buffer.from(buffer);
       return null;
     }
     this.rest = buffer.length > REPLY_OCTETS ? buffer.subarray(REPLY_OCTETS) : null;

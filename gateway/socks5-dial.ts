@@ -69,8 +69,8 @@ export class Socks5Dial implements Handshake {
     });
   }
 
-  read(chunk: Buffer): 'open' | Cause | null {
-    let buffer = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+  read(octets: Buffer): 'open' | Cause | null {
+    let buffer = this.#pending === null ? octets : Buffer.concat([this.#pending, octets]);
     // It speaks before it was asked.
     if (this.#target === null) return 'upstream_protocol';
     while (buffer.length > 0) {
@@ -82,7 +82,7 @@ export class Socks5Dial implements Handshake {
       if (refusal !== null) return refusal;
       buffer = buffer.subarray(2);
     }
-    this.#pending = buffer;
+    this.#pending = Buffer.from(buffer);
     return null;
   }
 
@@ -118,7 +118,7 @@ export class Socks5Dial implements Handshake {
     const size = sizeOfReply(buffer);
     if (size === -1) return 'upstream_protocol';
     if (buffer.length < size) {
-      this.#pending = buffer;
+      this.#pending = Buffer.from(buffer);
       return null;
     }
     this.rest = buffer.length > size ? buffer.subarray(size) : null;

@@ -1,12 +1,14 @@
 /**
- * What a connection's last request said, by its octets: a client that keeps its connection
+ * What a connection's last head said, by its octets: a client that keeps its connection
  * sends the same header fields again and again, under another request line, and often
- * for the same host. Equal octets mean the same, so nothing is decided here.
+ * for the same host; an upstream answers in the same words. Equal octets mean the same, so
+ * nothing is decided here.
  *
- * Bound: the fields' MAX_BYTES and one authority a connection, no fields before its second
- * request; a tunnel keeps nothing.
+ * Bound: MAX_BYTES and one authority a connection, no octets before its second head; a
+ * tunnel keeps nothing.
  */
 import type { FieldSection } from './fields.ts';
+import type { ReplyHead } from './reply-head.ts';
 import type { AuthorityMemo, KnownAuthority } from './target.ts';
 
 const MAX_BYTES = 1_024;
@@ -35,5 +37,34 @@ export class HeadMemo implements AuthorityMemo {
     if (++this.#heads < 2 || end - from > MAX_BYTES) return;
     this.#octets = Buffer.from(buffer.subarray(from, end));
     this.#fields = fields;
+  }
+}
+
+/** Heads in a row that were all new, after which no more are looked at: such an upstream never says the same again. */
+const MAX_NEW = 32;
+
+/** The last reply head of an upstream, to requests of one method. */
+export class ReplyMemo {
+  #octets: Buffer | null = null;
+  #reply: ReplyHead | null = null;
+  #method = '';
+  /** In a row. */
+  #new = 0;
+
+  /** What the head says that `buffer` begins with; null unless it is the one that is known, whole. */
+  find(buffer: Buffer, method: string): ReplyHead | null {
+    const octets = this.#octets;
+    if (octets === null || method !== this.#method || buffer.length < octets.length) return null;
+    if (buffer.compare(octets, 0, octets.length, 0, octets.length) !== 0) return null;
+    this.#new = 0;
+    return this.#reply;
+  }
+
+  /** The head that `buffer` begins with was read. */
+  put(buffer: Buffer, method: string, reply: ReplyHead): void {
+    if (++this.#new === 1 || this.#new > MAX_NEW || reply.size > MAX_BYTES) return;
+    this.#octets = Buffer.from(buffer.subarray(0, reply.size));
+    this.#reply = reply;
+    this.#method = method;
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { GatewayLimits } from '../../src/core/limits.ts';
 import { type FieldSection, hasOption, parseContentLength, parseFields } from './fields.ts';
+import type { ReplyMemo } from './head-memo.ts';
 import { hasStrayOctet, isFieldValue } from './octets.ts';
 
 /** How a response body ends: after so many bytes, by its last chunk, or with the connection. */
@@ -31,13 +32,17 @@ const MALFORMED = 'malformed';
 /**
  * Reads the head at the start of `buffer`; null: more octets are needed.
  * `method` is the request's: it decides whether a body follows (RFC 9112 section 6.3).
+ * `memo`: what this upstream said last.
  */
 export function parseReplyHead(
   buffer: Buffer,
   searchFrom: number,
   method: string,
   limits: GatewayLimits,
+  memo: ReplyMemo | null = null,
 ): ReplyHead | typeof MALFORMED | null {
+  const known = memo?.find(buffer, method);
+  if (known) return known;
   const headEnd = buffer.indexOf('\r\n\r\n', Math.max(0, searchFrom - 3), 'latin1');
   if (headEnd === -1) {
     if (buffer.length >= limits.maxHeadBytes) return MALFORMED;
@@ -55,7 +60,7 @@ export function parseReplyHead(
   const body = replyFramingOf(method, status, minor, fields);
   if (body === MALFORMED) return MALFORMED;
   const { connection } = fields;
-  return {
+  const reply = {
     status,
     minor,
     reason: text.slice(13, lineEnd),
@@ -67,6 +72,8 @@ export function parseReplyHead(
     contentLength: fields.contentLength,
     size: headEnd + 4,
   };
+  memo?.put(buffer, method, reply);
+  return reply;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Every parser of ours as a target of fuzzing: what inputs begin with, words that mean something to it, and its check. */
 import { ConnectReply } from '../../gateway/connect-reply.ts';
 import { BodyReader } from '../../gateway/http1/framing.ts';
+import { ReplyMemo } from '../../gateway/http1/head-memo.ts';
 import { parseReplyHead } from '../../gateway/http1/reply-head.ts';
 import { parseRequestHead } from '../../gateway/http1/request-head.ts';
 import { Socks4Dial } from '../../gateway/socks4-dial.ts';
@@ -115,7 +116,7 @@ export const PARSERS: Readonly<Record<string, ParserTarget>> = {
       'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\nContent-Length: 5\r\n\r\nhello',
     ],
     words: ['HTTP/1.1 100 \r\n\r\n', ' 200 ', ' 502 ', ...fields, ...ends],
-    check: checkHandshake(() => new ConnectReply(defaultLimits, route, place)),
+    check: checkHandshake(() => new ConnectReply(defaultLimits, new ReplyMemo(), route, place)),
   },
   target: {
     seeds: [
