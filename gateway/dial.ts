@@ -19,6 +19,7 @@ import { GuardedLookup } from './guarded-lookup.ts';
 import { type Handshake, type HandshakeSink, startHandshake } from './handshake.ts';
 import type { ReplyMemo } from './http1/head-memo.ts';
 import { authorityOf } from './http1/target.ts';
+import type { Linked } from './under-way.ts';
 import { StreamWire } from './wire/stream-wire.ts';
 import type { Receiver, Wire, WireHolder } from './wire/wire.ts';
 import { newSocket } from './wire/wires.ts';
@@ -55,7 +56,10 @@ export const NOBODY: UpstreamOwner = {
 /** Of several addresses, each but the last gets this fraction of the time to connect. */
 const ATTEMPTS = 4;
 
-export class UpstreamConnection implements Receiver, WireHolder, HandshakeSink {
+export class UpstreamConnection implements Receiver, WireHolder, HandshakeSink, Linked<UpstreamConnection> {
+  /** Those before and behind it while it is idle. */
+  newer: UpstreamConnection | null = null;
+  older: UpstreamConnection | null = null;
   readonly route: Route;
   /** What comes in from it is ours until somebody else is made its receiver; its close is ours for good. */
   readonly wire: Wire;

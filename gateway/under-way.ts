@@ -21,12 +21,14 @@ const SLICE = 2_000;
 export class UnderWay<Entry extends Linked<Entry>> {
   size = 0;
   #first: Entry | null = null;
+  #last: Entry | null = null;
   #cursor: Entry | null = null;
   #walking: Promise<void> | null = null;
 
   add(entry: Entry): void {
     entry.older = this.#first;
     if (this.#first !== null) this.#first.newer = entry;
+    else this.#last = entry;
     this.#first = entry;
     this.size++;
   }
@@ -38,9 +40,15 @@ export class UnderWay<Entry extends Linked<Entry>> {
     if (newer === null) this.#first = older;
     else newer.older = older;
     if (older !== null) older.newer = newer;
+    else this.#last = newer;
     entry.newer = null;
     entry.older = null;
     this.size--;
+  }
+
+  /** Whoever joined first of those that are there; null for none. */
+  get oldest(): Entry | null {
+    return this.#last;
   }
 
   /** All of them now, the newest first. None may leave meanwhile: copy them first where they do. */

@@ -11,16 +11,23 @@ import type { Clock } from '../src/core/clock.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Route } from '../src/core/model.ts';
 import type { UpstreamConnection, UpstreamOwner } from './dial.ts';
+import { UnderWay } from './under-way.ts';
 
 /** For a request that must not be sent twice, only a connection that was idle this briefly is reused. */
 const FRESH_MS = 2_000;
 
+/** The idle connections of one route, the newest last. */
+class IdleConnections {
+  readonly connections: UpstreamConnection[] = [];
+  isRetired = false;
+}
+
 export class UpstreamPool implements UpstreamOwner {
-  readonly #idle = new Map<Route, UpstreamConnection[]>();
-  readonly #retired = new WeakSet<Route>();
+  readonly #ofRoute = new WeakMap<Route, IdleConnections>();
+  /** All that are idle, whatever their route. */
+  readonly #all = new UnderWay<UpstreamConnection>();
   readonly #limits: GatewayLimits;
   readonly #clock: Clock;
-  #count = 0;
 
   constructor(limits: GatewayLimits, clock: Clock) {
     this.#limits = limits;
@@ -28,18 +35,18 @@ export class UpstreamPool implements UpstreamOwner {
   }
 
   get size(): number {
-    return this.#count;
+    return this.#all.size;
   }
 
   /** The newest idle connection of this route and tunnel, now owned by the caller; null if there is none. */
   take(route: Route, tunnelTo: string | null, repeatable: boolean): UpstreamConnection | null {
-    const idle = this.#idle.get(route);
-    if (idle === undefined) return null;
-    for (let i = idle.length - 1; i >= 0; i--) {
-      const connection = idle[i]!;
+    const connections = this.#ofRoute.get(route)?.connections;
+    if (connections === undefined) return null;
+    for (let i = connections.length - 1; i >= 0; i--) {
+      const connection = connections[i]!;
       if (connection.tunnelTo !== tunnelTo) continue;
       if (!repeatable && this.#clock.monotonicMs() - connection.idleSince > FRESH_MS) return null;
-      this.#remove(connection);
+      this.#takeOut(connections, i);
       connection.disarm();
       return connection;
     }
@@ -48,44 +55,45 @@ export class UpstreamPool implements UpstreamOwner {
 
   /** Files a connection whose last response ended exactly. */
   give(connection: UpstreamConnection): void {
-    const { route } = connection;
-    const idle = this.#idle.get(route);
-    const full = this.#count >= this.#limits.maxIdleUpstreams || (idle?.length ?? 0) >= this.#limits.maxIdlePerSession;
-    if (full || this.#retired.has(route) || connection.wire.destroyed) {
+    const idle = this.#of(connection.route);
+    const { connections } = idle;
+    const full = this.size >= this.#limits.maxIdleUpstreams || connections.length >= this.#limits.maxIdlePerSession;
+    if (full || idle.isRetired || connection.wire.destroyed) {
       connection.discard();
       return;
     }
     connection.owner = this;
     connection.idleSince = this.#clock.monotonicMs();
     connection.arm(this.#limits.upstreamIdleMs, 'idle_timeout');
-    if (idle === undefined) this.#idle.set(route, [connection]);
-    else idle.push(connection);
-    this.#count++;
+    connections.push(connection);
+    this.#all.add(connection);
   }
 
   /** Closes the route's idle connections; none of it is filed again. */
   retire(route: Route): void {
-    this.#retired.add(route);
-    for (const connection of [...(this.#idle.get(route) ?? [])]) this.drop(connection);
+    const idle = this.#of(route);
+    idle.isRetired = true;
+    for (const connection of [...idle.connections]) this.drop(connection);
   }
 
   /** Retires every route that is no longer current. */
   retireStale(isCurrent: (route: Route) => boolean): void {
-    for (const route of [...this.#idle.keys()]) if (!isCurrent(route)) this.retire(route);
+    for (const { route } of [...this.#all]) if (!isCurrent(route)) this.retire(route);
   }
 
-  /** Closes the oldest idle connection of some route; false when nothing is idle. */
+  /** Closes the one that was idle for longest; false when nothing is idle. */
   dropOne(): boolean {
-    for (const [oldest] of this.#idle.values()) {
-      this.drop(oldest!);
-      return true;
-    }
-    return false;
+    const { oldest } = this.#all;
+    if (oldest === null) return false;
+    this.drop(oldest);
+    return true;
   }
 
   /** Takes an idle connection out and destroys it. */
   drop(connection: UpstreamConnection): void {
-    this.#remove(connection);
+    const { connections } = this.#of(connection.route);
+    const at = connections.lastIndexOf(connection);
+    if (at !== -1) this.#takeOut(connections, at);
     connection.discard();
   }
 
@@ -105,17 +113,22 @@ export class UpstreamPool implements UpstreamOwner {
   }
 
   close(): void {
-    for (const idle of [...this.#idle.values()]) for (const connection of [...idle]) this.drop(connection);
+    for (const connection of [...this.#all]) this.drop(connection);
   }
 
-  #remove(connection: UpstreamConnection): void {
-    const idle = this.#idle.get(connection.route);
-    const at = idle?.lastIndexOf(connection) ?? -1;
-    if (idle === undefined || at === -1) return;
+  #takeOut(connections: UpstreamConnection[], at: number): void {
+    this.#all.remove(connections[at]!);
     // Nearly always the newest.
-    if (at === idle.length - 1) idle.pop();
-    else idle.splice(at, 1);
-    if (idle.length === 0) this.#idle.delete(connection.route);
-    this.#count--;
+    if (at === connections.length - 1) connections.pop();
+    else connections.splice(at, 1);
+  }
+
+  #of(route: Route): IdleConnections {
+    let idle = this.#ofRoute.get(route);
+    if (idle === undefined) {
+      idle = new IdleConnections();
+      this.#ofRoute.set(route, idle);
+    }
+    return idle;
   }
 }
