@@ -42,12 +42,20 @@ export class AddressGuard {
    * `loop_detected`, `destination_denied`, or what the resolver could not do. At once where the host is known.
    */
   lookup(host: string, port: number, done: (found: Resolved) => void): void {
-    const literal = this.#literals.get(host) ?? this.#readLiteral(host);
-    if (literal !== null) return done(this.#refusalOfLiteral(host, port, literal) ?? literal.found);
+    const literal = this.literal(host, port);
+    if (literal !== null) return done(literal);
     if (isMetadataName(nameOf(host))) return done('destination_denied');
     this.#resolver.resolve(host, (found) => {
       done(typeof found === 'string' ? found : (this.#refusalAmong(found, port) ?? found));
     });
+  }
+
+  /** The same of a literal address; null for a name. */
+  literal(host: string, port: number): Resolved | null {
+    const literal = this.#literals.get(host) ?? this.#readLiteral(host);
+    if (literal === null) return null;
+    if (this.#ownAddresses.isOwn(host, port)) return 'loop_detected';
+    return literal.isRefused ? 'destination_denied' : literal.found;
   }
 
   /** Why a host would not be dialled, as far as that shows without asking DNS; null for all that may be. */
@@ -66,11 +74,6 @@ export class AddressGuard {
     const literal = { found: [address], isRefused: refusesAddress(host, this.#allowPrivate) };
     this.#literals.set(host, literal);
     return literal;
-  }
-
-  #refusalOfLiteral(host: string, port: number, { isRefused }: Literal): Cause | null {
-    if (this.#ownAddresses.isOwn(host, port)) return 'loop_detected';
-    return isRefused ? 'destination_denied' : null;
   }
 
   #refusalAmong(found: readonly Address[], port: number): Cause | null {

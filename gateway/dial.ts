@@ -150,6 +150,11 @@ export class UpstreamConnection implements Receiver, WireHolder, HandshakeSink, 
       this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
       return wires.dial(host, port, this.#asStream);
     }
+    const literal = scheme === 'https' ? null : addressGuard.literal(host, port);
+    if (literal !== null && typeof literal !== 'string') {
+      this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
+      return wires.dial(host, port, this.#asStream);
+    }
     const lookup = new GuardedLookup(addressGuard, host, port);
     const { only } = lookup;
     if (only !== null && scheme !== 'https') {

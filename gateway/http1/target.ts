@@ -7,7 +7,7 @@
  * an IPv4 address in any spelling that a resolver would take for one, made
  * canonical (`127.1`, `0x7f.1` → `127.0.0.1`), or `[IPv6]`, made canonical.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import { ownCopy } from '../../src/core/own-copy.ts';
 
 export interface Target {
@@ -23,6 +23,8 @@ export const OURSELVES: Target = { host: '', port: 0, path: '*' };
 
 const MAX_HOST = 253;
 const HTTP_PREFIX = 'http://';
+/** A dot, counted from the digit 0. */
+const DOT = 0x2e - 0x30;
 
 /** An authority as it was written, and the target that it was found to be. */
 export interface KnownAuthority {
@@ -141,8 +143,26 @@ function endsInNumber(name: string): boolean {
 }
 
 function canonicalIpv4(name: string): string | null {
-  if (isIPv4(name)) return ownCopy(name);
+  if (isDottedQuad(name)) return ownCopy(name);
   return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : null;
+}
+
+/** Four numbers to 255 in canonical decimal, with dots between them. */
+function isDottedQuad(name: string): boolean {
+  let numbers = 0;
+  let value = -1;
+  for (let i = 0; i <= name.length; i++) {
+    const digit = i === name.length ? DOT : name.charCodeAt(i) - 0x30;
+    if (digit === DOT) {
+      if (value === -1 || ++numbers > 4) return false;
+      value = -1;
+    } else if (digit < 0 || digit > 9 || value === 0) return false;
+    else {
+      value = value === -1 ? digit : value * 10 + digit;
+      if (value > 255) return false;
+    }
+  }
+  return numbers === 4;
 }
 
 /** `host:port` as it stands in a CONNECT line, with brackets around IPv6. */

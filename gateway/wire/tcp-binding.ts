@@ -15,6 +15,13 @@ export interface Request {
   oncomplete: ((this: this, status: number) => void) | null;
 }
 
+/** What a handle writes its peer into. */
+export interface PeerName {
+  address: string;
+  family: string;
+  port: number;
+}
+
 /** One TCP connection. What answers a number answers 0, or an error below 0. */
 export interface TcpHandle {
   onread: (this: this) => Uint8Array | undefined;
@@ -30,7 +37,7 @@ export interface TcpHandle {
   connect6(request: Request, address: string, port: number): number;
   setNoDelay(on: boolean): number;
   setKeepAlive(on: boolean, delaySeconds: number): number;
-  getpeername(to: { address?: string; port?: number }): number;
+  getpeername(to: PeerName): number;
   close(): void;
   reset(): number;
 }

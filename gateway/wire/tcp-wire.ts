@@ -9,7 +9,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import type { ReadMemory } from './read-memory.ts';
-import { type Request, type TcpBinding, type TcpHandle, UV_ENOTCONN, UV_EOF } from './tcp-binding.ts';
+import { type PeerName, type Request, type TcpBinding, type TcpHandle, UV_ENOTCONN, UV_EOF } from './tcp-binding.ts';
 import { DISCARD, type Receiver, type Wire, type WireHolder } from './wire.ts';
 
 /** What a request or a handle is ours by. */
@@ -30,6 +30,8 @@ export interface TcpParts {
 }
 
 const NO_OCTETS = Buffer.alloc(0);
+/** Octets that are cheaper as text, one character an octet, than by way of the scratch buffer. */
+const MAX_JOINED_AS_TEXT = 1_024;
 
 export class TcpWire implements Wire {
   receiver: Receiver = DISCARD;
@@ -43,6 +45,7 @@ export class TcpWire implements Wire {
   readonly #handle: OurHandle;
   readonly #parts: TcpParts;
   #holder: WireHolder | null = null;
+  #peer: PeerName | null = null;
   #open: boolean;
   /** Writes that libuv has in hand. */
   #writes = 0;
@@ -89,8 +92,12 @@ export class TcpWire implements Wire {
   }
 
   get peer(): { readonly address: string; readonly port: number } {
-    const { address = '', port = 0 } = this.#peerName();
-    return { address, port };
+    if (this.#peer === null) {
+      // As Node fills it, so that it keeps its shape.
+      this.#peer = { address: '', family: '', port: 0 };
+      if (!this.destroyed) this.#handle.getpeername(this.#peer);
+    }
+    return this.#peer;
   }
 
   get bytesWaiting(): number {
@@ -130,6 +137,7 @@ export class TcpWire implements Wire {
   }
 
   join(text: string, octets: Buffer): boolean {
+    if (octets.length <= MAX_JOINED_AS_TEXT) return this.write(text + octets.toString('latin1'));
     const { length } = text;
     const { scratch } = this.#parts.memory;
     scratch.write(text, 0, length, 'latin1');
@@ -326,12 +334,6 @@ export class TcpWire implements Wire {
   #fail(status: number): void {
     this.failure ??= getSystemErrorName(status);
     this.destroy();
-  }
-
-  #peerName(): { address?: string; port?: number } {
-    const name = {};
-    if (!this.destroyed) this.#handle.getpeername(name);
-    return name;
   }
 }
 
