@@ -1,10 +1,15 @@
 /**
  * What a request costs beside parsing, resolving and sockets: its exchange, from the
  * head to the end, with and without the ledger that books its traffic and keeps its
- * record; and what a report of usage costs with 20,000 tunnels under way. What is
- * drained is checked against what was put in.
+ * record; the CPU that its line in the log adds, written to a file, a few requests in
+ * each turn of the event loop; and what a report of usage costs with 20,000 tunnels
+ * under way. What is drained is checked against what was put in, and lines are counted.
  */
 
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AddressGuard } from '../../gateway/address-guard.ts';
 import { AuthThrottle } from '../../gateway/auth-throttle.ts';
 import { BindingQueue } from '../../gateway/binding-queue.ts';
@@ -24,17 +29,20 @@ import { Via } from '../../gateway/via.ts';
 import { Wires } from '../../gateway/wire/wires.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
-import { silentLog } from '../../src/core/log.ts';
+import { type Logger, silentLog } from '../../src/core/log.ts';
 import type { ApiKeyId, ApiKeyState, Route, WorkspaceId } from '../../src/core/model.ts';
 import type { Pool } from '../../src/core/pool-index/pool.ts';
 import { resolve } from '../../src/core/pool-index/resolve.ts';
 import { plainSelector } from '../../src/core/selector.ts';
 import { MAX_REPORT } from '../../src/core/usage-tally.ts';
+import { startLogging } from '../../src/logging.ts';
 import { type MicroOptions, printRows, type Row, rowOf } from '../lib/row.ts';
 import { filledDirectory } from './index-setup.ts';
 
 const SESSIONS = 100_000;
 const BATCH = 20_000;
+/** Requests that end in one turn of the event loop. */
+const A_TURN = 8;
 const TUNNELS = 20_000;
 const TARGET = { host: 'www.example.test', port: 443, path: '' };
 const KEY: ApiKeyState = {
@@ -58,11 +66,12 @@ export async function run({ quick }: MicroOptions): Promise<Row[]> {
   return [
     rowOf('exchange', 'an exchange, booked and recorded', 'ns', booked),
     rowOf('exchange.bare', 'an exchange without the ledger', 'ns', bare),
+    ...(await measureLines(pool!, rounds)),
     ...(await measureReports(pool!, quick ? 5 : 15)),
   ];
 }
 
-function context(ledger: Ledger): GatewayContext {
+function context(ledger: Ledger, log: Logger | null = null): GatewayContext {
   const { directory } = filledDirectory(1, 1);
   const deadlines = new Deadlines();
   const { dnsTimeoutMs } = defaultLimits;
@@ -70,8 +79,8 @@ function context(ledger: Ledger): GatewayContext {
   const ownAddresses = new OwnAddresses((host) => resolver.known(host));
   return new GatewayContext({
     clock: systemClock,
-    log: silentLog,
-    accessLog: false,
+    log: log ?? silentLog,
+    accessLog: log !== null,
     limits: defaultLimits,
     revokeGraceMs: 0,
     directory,
@@ -105,6 +114,7 @@ function routeOf(pool: Pool): Route {
 function begin(shared: GatewayContext, pool: Pool): Exchange {
   const exchange = new Exchange(shared, 'connect', 'CONNECT', TARGET, '127.0.0.1:50000');
   exchange.key = KEY;
+  exchange.identifiedBy = 'credentials';
   exchange.pool = shared.counters.pool(pool.state);
   exchange.selector = SELECTOR;
   exchange.budget = shared.retryBudgets.of(pool);
@@ -130,6 +140,51 @@ async function measure(shared: GatewayContext, pool: Pool, rounds: number, ledge
     if (ledger !== null) await drain(ledger, BATCH);
   }
   return values;
+}
+
+/** CPU of the whole process for each exchange without its line and with it, alternating; each round has a file of its own. */
+async function measureLines(pool: Pool, rounds: number): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
+  const silent: number[] = [];
+  const logged: number[] = [];
+  try {
+    for (let round = -2; round < rounds; round++) {
+      const without = await cpuOfTurns(context(NO_LEDGER), pool);
+      const file = join(folder, `${round}.jsonl`);
+      const logging = startLogging({ logLevel: 'info', logFormat: 'json' }, openSync(file, 'w'));
+      const before = process.cpuUsage();
+      await cpuOfTurns(context(NO_LEDGER, logging.log), pool);
+      await logging.close();
+      const withLine = cpuSince(before);
+      const lines = readFileSync(file, 'utf8').split('\n').length - 1;
+      if (lines !== BATCH) throw new Error(`${BATCH} requests were made, ${lines} logged`);
+      rmSync(file);
+      if (round < 0) continue;
+      silent.push(without);
+      logged.push(withLine);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return [
+    rowOf('exchange.silent', 'an exchange without ledger and line, turns included', 'µs CPU', silent),
+    rowOf('exchange.logged', 'the same with its line in a file', 'µs CPU', logged),
+  ];
+}
+
+async function cpuOfTurns(shared: GatewayContext, pool: Pool): Promise<number> {
+  const before = process.cpuUsage();
+  for (let done = 0; done < BATCH; done += A_TURN) {
+    for (let i = 0; i < A_TURN; i++) begin(shared, pool).finish(null);
+    await nextTurn();
+  }
+  return cpuSince(before);
+}
+
+/** µs for each exchange of a batch, of all threads. */
+function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / BATCH;
 }
 
 /** A walk over tunnels of which none, and of which each, moved since the last; the pages of the report are its part. */
