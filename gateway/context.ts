@@ -16,12 +16,14 @@ import type { Counters } from './counters.ts';
 import { CredentialEcho } from './credential-echo.ts';
 import type { Credentials } from './credentials.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { Exchange } from './exchange.ts';
 import type { HealthFeed } from './health-feed.ts';
 import { ReplyMemo } from './http1/head-memo.ts';
 import type { Ledger } from './ledger.ts';
 import { type Load, NORMAL } from './load.ts';
 import type { NameResolver } from './name-resolver.ts';
 import type { OwnAddresses } from './own-addresses.ts';
+import { requestLine } from './request-line.ts';
 import { RetryBudgets } from './retry-budget.ts';
 import { Tunnels } from './tunnels.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -33,6 +35,8 @@ export class GatewayContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly accessLog: boolean;
+  /** Writes the line of a request that ended. */
+  readonly logRequest: (exchange: Exchange) => void;
   readonly limits: GatewayLimits;
   readonly directory: Directory;
   readonly credentials: Credentials;
@@ -96,6 +100,7 @@ export class GatewayContext {
     this.clock = parts.clock;
     this.log = parts.log;
     this.accessLog = parts.accessLog;
+    this.logRequest = parts.log.linesOf(requestLine);
     this.limits = parts.limits;
     this.directory = parts.directory;
     this.credentials = parts.credentials;

@@ -10,7 +10,6 @@
  * Invariant: holds no credential and no path.
  */
 import type { Cause } from '../src/core/cause.ts';
-import { FIELD } from '../src/core/log.ts';
 import { type ApiKeyState, OPEN_POLICY, type PoolId, type PoolPolicyState, type Route } from '../src/core/model.ts';
 import type { AttemptRecord } from '../src/core/observed.ts';
 import type { Move } from '../src/core/pool-index/choice.ts';
@@ -18,12 +17,11 @@ import { NO_TRIAL } from '../src/core/pool-index/health.ts';
 import type { ResolveOutcome } from '../src/core/pool-index/pool.ts';
 import type { RecordSlot } from '../src/core/request-ring.ts';
 import type { Selector, SelectorFault } from '../src/core/selector.ts';
-import { nameOfFault } from '../src/core/selector-fault.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { outcomeOf, type PoolCounters, type RequestKind } from './counters.ts';
 import { harmOf } from './health-feed.ts';
-import { authorityOf, type Target } from './http1/target.ts';
+import type { Target } from './http1/target.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Linked } from './under-way.ts';
 
@@ -250,8 +248,7 @@ export class Exchange implements Linked<Exchange> {
     pool.bytesOut += this.bytesOut;
     if (cause !== null) context.counters.cause(cause);
     context.ledger.finish(this);
-    if (context.accessLog && context.log.isEnabled('info') && this.#mayLog())
-      context.log.info(this.#fields(), 'request');
+    if (context.accessLog && context.log.isEnabled('info') && this.#mayLog()) context.logRequest(this);
   }
 
   /** Ends the attempt that failed; the next is still to begin. */
@@ -338,36 +335,4 @@ export class Exchange implements Linked<Exchange> {
     const begun = this.dialStartedAt === -1 ? this.sentAt : this.dialStartedAt;
     return begun === -1 || this.route === null ? -1 : endedAt - begun;
   }
-
-  #fields(): Record<string, unknown> {
-    return {
-      [FIELD.requestId]: this.id,
-      [FIELD.keyId]: this.key?.id,
-      [FIELD.identifiedBy]: this.key === null ? undefined : this.identifiedBy,
-      [FIELD.workspaceId]: this.key?.workspaceId,
-      [FIELD.pool]: this.budget?.pool.state.name,
-      [FIELD.sessionId]: this.route?.sessionId,
-      [FIELD.client]: this.client,
-      [FIELD.kind]: this.kind,
-      [FIELD.method]: this.method,
-      [FIELD.target]: this.target === null ? undefined : authorityOf(this.target.host, this.target.port),
-      [FIELD.stage]: this.stage,
-      [FIELD.status]: this.status,
-      [FIELD.cause]: this.cause ?? 'ok',
-      [FIELD.selectorKey]: this.selectorFault === null ? undefined : (nameOfFault(this.selectorFault) ?? undefined),
-      [FIELD.movedFrom]: this.moved?.from,
-      [FIELD.moveReason]: this.moved?.reason,
-      [FIELD.attempts]: this.attempts,
-      [FIELD.totalMs]: round(this.endedAt - this.startedAt),
-      [FIELD.resolveMs]: round(this.resolveMs),
-      [FIELD.dialMs]: round(this.dialMs),
-      [FIELD.firstByteMs]: this.firstByteAt === -1 ? undefined : round(this.firstByteAt - this.startedAt),
-      [FIELD.bytesIn]: this.bytesIn,
-      [FIELD.bytesOut]: this.bytesOut,
-    };
-  }
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 1_000) / 1_000;
 }

@@ -17,7 +17,21 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /**
+   * A writer of lines of level `info` that all have one shape: for what happens too often for `info`. Its lines are
+   * the same.
+   */
+  linesOf<T>(shape: LineShape<T>): (of: T) => void;
 }
+
+/** The message and the fields, in their order, of lines that are about a `T` each. */
+export interface LineShape<T> {
+  readonly message: string;
+  readonly fields: readonly (readonly [name: string, read: (of: T) => LineValue])[];
+}
+
+/** What a field of a shape says; undefined leaves it out. The last one said is kept: no text that is a part of a longer one. */
+export type LineValue = string | number | undefined;
 
 /** Names of the fields of a line: the only spelling of each. Times are milliseconds, sizes are bytes. */
 export const FIELD = {
@@ -73,4 +87,5 @@ export const silentLog: Logger = {
   info: () => undefined,
   warn: () => undefined,
   error: () => undefined,
+  linesOf: () => () => undefined,
 };

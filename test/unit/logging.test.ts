@@ -2,9 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FIELD, type Logger } from '../../src/core/log.ts';
+import { FIELD, type LineShape, type LineValue, type Logger } from '../../src/core/log.ts';
 import { startLogging } from '../../src/logging.ts';
+import { fieldsOf } from '../helpers/wire-log.ts';
+
+/** For programs of their own. */
+const LOGGING = new URL('../../src/logging.ts', import.meta.url).href;
 
 let folder: string;
 beforeAll(() => {
@@ -110,9 +115,114 @@ it('the last lines are on the descriptor when close resolves, in order', async (
   expect(written.slice(0, -1).map((line) => JSON.parse(line).n)).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
 });
 
+type Told = Readonly<Record<string, LineValue>>;
+
+/** Text of every kind: plain, hostile, of any code unit, and around the length at which it is cut. */
+const text = fc.oneof(
+  fc.string({ unit: 'grapheme-ascii' }),
+  fc.string({ unit: 'binary' }),
+  fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 8 }).map((units) => String.fromCharCode(...units)),
+  fc.constantFrom(...HOSTILE).map((hostile) => `a${hostile}b`),
+  fc
+    .tuple(fc.constantFrom('x', 'é', '"', '\u0085', '\ud83d\ude00'), fc.integer({ min: 509, max: 515 }))
+    .map(([unit, n]) => unit.repeat(n)),
+);
+const value = fc.oneof(
+  { weight: 3, arbitrary: text },
+  {
+    weight: 3,
+    arbitrary: fc.oneof(
+      fc.double(),
+      fc.integer(),
+      fc.integer({ max: 5_000_000, min: 0 }).map((us) => us / 1_000),
+    ),
+  },
+  { weight: 1, arbitrary: fc.constant(undefined) },
+);
+/** A name that an object keeps, and in its place: neither one of two that are cut to the same, nor an index. */
+const name = text.filter((each) => each.length < 500 && !/^\d+$/.test(each) && each !== '__proto__');
+
+/** Some fields in an order of their own, and what a few lines say; each may say again what the one before did. */
+const told = fc
+  .uniqueArray(fc.oneof(fc.constantFrom(...Object.values(FIELD)), name), { minLength: 1, maxLength: 24 })
+  .chain((names) =>
+    fc.record({
+      message: text,
+      names: fc.constant(names),
+      rows: fc.array(
+        fc.array(fc.oneof(value, fc.constant('again' as const)), { minLength: names.length, maxLength: names.length }),
+        {
+          minLength: 1,
+          maxLength: 6,
+        },
+      ),
+    }),
+  );
+
+it.each(['json', 'pretty'] as const)(
+  'a %s line of a fixed shape is the line that its fields would make',
+  async (logFormat) => {
+    await fc.assert(
+      fc.asyncProperty(told, async ({ message, names, rows }) => {
+        const shape: LineShape<Told> = { message, fields: names.map((each) => [each, (row) => row[each]]) };
+        let before: Told = {};
+        const written = await lines(
+          (log) => {
+            const write = log.linesOf(shape);
+            for (const row of rows) {
+              const said = Object.fromEntries(
+                names.map((each, i) => [each, row[i] === 'again' ? before[each] : row[i]]),
+              );
+              log.info(fieldsOf(shape, said), message);
+              write(said);
+              before = said;
+            }
+          },
+          { logLevel: 'info', logFormat },
+        );
+        expect(written).toHaveLength(rows.length * 2 + 1);
+        const timeless = written.map((line) => line.replace(/^(.*?)\d\d:\d\d:\d\d\.\d{3}/, '$1'));
+        for (let i = 0; i < rows.length; i++) expect(timeless[2 * i + 1]).toBe(timeless[2 * i]);
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
+
+it('lines of a fixed shape keep their place among others, and are off where info is', async () => {
+  const write = (log: Logger) => {
+    const count = log.linesOf<number>({ message: 'count', fields: [['n', (n) => n]] });
+    for (let n = 0; n < 2_000; n += 2) {
+      count(n);
+      if (n % 3 === 0) log.warn({ n: n + 1 }, 'between');
+      else count(n + 1);
+    }
+  };
+  const all = await lines(write);
+  expect(all.slice(0, -1).map((line) => JSON.parse(line).n)).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+  const some = await lines(write, { logLevel: 'warn', logFormat: 'json' });
+  expect(some.slice(0, -1).map((line) => JSON.parse(line).n)).toEqual(Array.from({ length: 334 }, (_, n) => n * 6 + 1));
+});
+
+it('lines of a fixed shape carry what each line of their thread does', async () => {
+  const program = `
+    import { startLogging } from ${JSON.stringify(LOGGING)};
+    const logging = startLogging({ logLevel: 'info', logFormat: 'json' });
+    logging.log.info({ n: 1 }, 'line');
+    logging.log.linesOf({ message: 'line', fields: [['n', (n) => n]] })(1);
+    await logging.close();`;
+  const main = `new (require('node:worker_threads').Worker)(new URL('data:text/javascript,' + encodeURIComponent(process.argv[1])))`;
+  const { stdout } = spawnSync(process.execPath, ['-e', main, program], { encoding: 'utf8', timeout: 20_000 });
+  const told = stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => ({ ...JSON.parse(line), time: '' }));
+  expect(told).toEqual(Array(2).fill({ level: 'info', time: '', component: 'control', n: 1, msg: 'line' }));
+});
+
 it('a reader that goes away does not end the process', () => {
   const program = `
-    import { startLogging } from ${JSON.stringify(new URL('../../src/logging.ts', import.meta.url).href)};
+    import { startLogging } from ${JSON.stringify(LOGGING)};
     const logging = startLogging({ logLevel: 'info', logFormat: 'json' });
     for (let n = 0; n < 2_000; n++) logging.log.info({ n }, 'line');
     await logging.close();
