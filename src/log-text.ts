@@ -44,7 +44,7 @@ function cleanText(text: string): string {
 
 /**
  * The text of lines of one shape, for the time that is given: to the octet what pino makes of the same fields when
- * they have passed `cleanFields`, at a tenth of the cost. `base` is what all lines of this log say.
+ * they have passed `cleanFields`, much more cheaply. `base` is what all lines of this log say.
  */
 export function linesOf<T>(
   { message, fields }: LineShape<T>,

@@ -122,6 +122,7 @@ async function main(): Promise<number> {
   return serve(loaded.config, {
     startApp,
     stopRequested,
+    atExit: (last) => void process.once('exit', last),
     print,
     complain,
   });

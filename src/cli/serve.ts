@@ -13,6 +13,8 @@ export interface ServeHost {
   readonly startApp: (config: Config, log: Logger) => Promise<App>;
   /** Resolves when the process is asked to stop. */
   readonly stopRequested: Promise<void>;
+  /** Has a function called when the process ends, however it does, unless it is killed. */
+  readonly atExit: (last: () => void) => void;
   /** Writes a line of text to standard output. */
   readonly print: (text: string) => void;
   /** Writes a line of text to standard error. */
@@ -23,6 +25,7 @@ export interface ServeHost {
 export async function serve(config: Config, host: ServeHost): Promise<number> {
   const logging = startLogging(config);
   const { log } = logging;
+  host.atExit(() => logging.flushNow());
   let app: App;
   try {
     app = await host.startApp(config, log);

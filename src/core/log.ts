@@ -19,7 +19,7 @@ export interface Logger {
   error(fields: object, message: string): void;
   /**
    * A writer of lines of level `info` that all have one shape: for what happens too often for `info`. Its lines are
-   * the same.
+   * the same, but wait up to a tenth of a second for others to be written with.
    */
   linesOf<T>(shape: LineShape<T>): (of: T) => void;
 }

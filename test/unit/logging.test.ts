@@ -220,6 +220,37 @@ it('lines of a fixed shape carry what each line of their thread does', async () 
   expect(told).toEqual(Array(2).fill({ level: 'info', time: '', component: 'control', n: 1, msg: 'line' }));
 });
 
+it('a line that waits is on the descriptor soon, without another call', async () => {
+  const file = join(folder, 'soon.log');
+  const logging = startLogging({ logLevel: 'info', logFormat: 'json' }, openSync(file, 'a'));
+  logging.log.linesOf({ message: 'soon', fields: [] })(null);
+  await expect.poll(() => readFileSync(file, 'utf8')).toMatch(/"msg":"soon"\}\n$/);
+  await logging.close();
+});
+
+it.each(['process.exit(3)', 'setImmediate(() => { throw new Error("gone"); })'])(
+  'lines that wait survive %s',
+  (end) => {
+    const program = `
+    import { startLogging } from ${JSON.stringify(LOGGING)};
+    const logging = startLogging({ logLevel: 'info', logFormat: 'json' });
+    process.once('exit', () => logging.flushNow());
+    const write = logging.log.linesOf({ message: 'line', fields: [['n', (n) => n]] });
+    for (let n = 0; n < 1_000; n++) write(n);
+    ${end};`;
+    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect(status).not.toBe(0);
+    const numbers = stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line).n);
+    expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1_000 }, (_, n) => n));
+  },
+);
+
 it('a reader that goes away does not end the process', () => {
   const program = `
     import { startLogging } from ${JSON.stringify(LOGGING)};

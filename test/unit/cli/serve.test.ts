@@ -47,6 +47,7 @@ function rig(bootstrap: Bootstrap | null, failed: Promise<Error> = new Promise((
   const host: ServeHost = {
     startApp: async () => app,
     stopRequested: stop.promise,
+    atExit: () => undefined,
     print: (text) => void printed.push(text),
     complain: (text) => void complaints.push(text),
   };
