@@ -62,6 +62,8 @@ export class GatewayContext {
   readonly resolveSeconds: Map<string, Histogram>;
   /** Requests and tunnels under way. */
   inFlight = 0;
+  /** Told of each that has finished, while somebody waits for the last. */
+  onFinished: (() => void) | null = null;
   /** Keep-alive answers close. */
   draining = false;
   /** New tunnels are refused: they would be cut before long. */

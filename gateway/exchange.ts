@@ -249,6 +249,7 @@ export class Exchange implements Linked<Exchange> {
     if (cause !== null) context.counters.cause(cause);
     context.ledger.finish(this);
     if (context.accessLog && context.log.isEnabled('info') && this.#mayLog()) context.logRequest(this);
+    context.onFinished?.();
   }
 
   /** Ends the attempt that failed; the next is still to begin. */

@@ -318,22 +318,28 @@ export class Gateway {
       onGone: (arrival) => {
         this.#arrivals.remove(arrival);
         context.caps.disconnect(arrival.network);
-        if (this.#arrivals.size === 0) this.#onEmpty?.();
+        this.#onEmpty?.();
       },
     };
   }
 
-  /** Waits until no client is connected; false when it took longer than `ms`. */
+  get #isEmpty(): boolean {
+    return this.#arrivals.size === 0 && this.#context.inFlight === 0;
+  }
+
+  /** Waits until no client is connected and nothing is under way; false when it took longer than `ms`. */
   #empty(ms: number): Promise<boolean> {
-    if (this.#arrivals.size === 0) return Promise.resolve(true);
+    if (this.#isEmpty) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => done(false), ms);
       const done = (empty: boolean): void => {
         clearTimeout(timer);
         this.#onEmpty = null;
+        this.#context.onFinished = null;
         resolve(empty);
       };
-      this.#onEmpty = () => done(true);
+      this.#onEmpty = () => this.#isEmpty && done(true);
+      this.#context.onFinished = this.#onEmpty;
     });
   }
 }

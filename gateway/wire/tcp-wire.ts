@@ -1,15 +1,16 @@
 /**
  * A wire in clear, on a handle of libuv: what `net.Socket` is made of, without the stream
- * above it. A write is one system call, and only what the kernel does not take waits in libuv;
- * a read fills memory that all wires share and is told in the same turn (docs/decisions/0026).
+ * above it. A read fills memory that all wires share and is told in the same turn. Text and small
+ * octets leave behind what the event loop has in hand, all wires' together; a write is one system
+ * call, and only what the kernel does not take waits in libuv (docs/decisions/0026).
  *
  *   kernel ─▶ the shared buffer ─▶ receiver, to whom they are lent ─┬─ keep: copied
- *                                                                    └─ pass: copied to the scratch buffer, and written
+ *                                                                    └─ pass: copied, and written
  *   a read that filled it ─▶ a buffer of the wire's own, until a read does not fill that ─▶ pass: written as it is
  */
 import { getSystemErrorName } from 'node:util';
-import type { ReadMemory } from './read-memory.ts';
-import { type PeerName, type Request, type TcpBinding, type TcpHandle, UV_ENOTCONN, UV_EOF } from './tcp-binding.ts';
+import { type PeerName, type Request, type TcpHandle, UV_ENOTCONN, UV_EOF } from './tcp-binding.ts';
+import type { TcpParts } from './tcp-parts.ts';
 import { DISCARD, type Receiver, type Wire, type WireHolder } from './wire.ts';
 
 /** What a request or a handle is ours by. */
@@ -19,19 +20,11 @@ interface Ours {
 type OurHandle = TcpHandle & Ours;
 type OurRequest = Request & Ours & { octets?: Buffer };
 
-/** What the wires of one gateway share. */
-export interface TcpParts {
-  readonly binding: TcpBinding;
-  readonly memory: ReadMemory;
-  /** For the next write. libuv has one in use only where the kernel did not take all, and then another is made. */
-  writeRequest: Request;
-  /** Wires that were closed in this turn, whose holders are told behind it. */
-  closed: TcpWire[];
-}
-
 const NO_OCTETS = Buffer.alloc(0);
 /** Octets that are cheaper as text, one character an octet, than by way of the scratch buffer. */
-const MAX_JOINED_AS_TEXT = 1_024;
+const MAX_AS_TEXT = 1_024;
+/** Text that a wire holds back: what Node writes without a copy of its own. */
+const MAX_TEXT = 16_384;
 
 export class TcpWire implements Wire {
   receiver: Receiver = DISCARD;
@@ -52,6 +45,8 @@ export class TcpWire implements Wire {
   /** We have finished our side, or shall behind what waits. */
   #ending = false;
   #shutting = false;
+  /** What is to be written behind what the event loop has in hand. */
+  #text = '';
   #closesWhenFinished = false;
   /** To be reset when its shutdown is done: until then libuv refuses. */
   #resets = false;
@@ -119,11 +114,15 @@ export class TcpWire implements Wire {
 
   write(text: string): boolean {
     if (!this.writable) return false;
-    const status = this.#handle.writeLatin1String(this.#parts.writeRequest, text);
-    return this.#written(status, text.length, null);
+    const isFirst = this.#text === '';
+    this.#text += text;
+    if (this.#text.length > MAX_TEXT) this.flush();
+    else if (isFirst) this.#parts.flushLater(this);
+    return !this.waits;
   }
 
   writeOctets(octets: Buffer): boolean {
+    this.flush();
     if (!this.writable) return false;
     const status = this.#handle.writeBuffer(this.#parts.writeRequest, octets);
     return this.#written(status, octets.length, octets);
@@ -131,13 +130,14 @@ export class TcpWire implements Wire {
 
   writeLent(octets: Buffer): boolean {
     // Octets that are sure to wait are copied no longer than they are.
+    if (octets.length <= MAX_AS_TEXT) return this.write(octets.toString('latin1'));
     if (this.waits) return this.writeOctets(Buffer.from(octets));
     this.#parts.memory.scratch.set(octets);
     return this.#writeScratch(octets.length);
   }
 
   join(text: string, octets: Buffer): boolean {
-    if (octets.length <= MAX_JOINED_AS_TEXT) return this.write(text + octets.toString('latin1'));
+    if (octets.length <= MAX_AS_TEXT) return this.write(text + octets.toString('latin1'));
     const { length } = text;
     const { scratch } = this.#parts.memory;
     scratch.write(text, 0, length, 'latin1');
@@ -174,6 +174,7 @@ export class TcpWire implements Wire {
   }
 
   end(): void {
+    this.flush();
     if (!this.writable) return;
     this.#ending = true;
     if (!this.waits) this.#finish();
@@ -186,12 +187,14 @@ export class TcpWire implements Wire {
   }
 
   destroy(): void {
+    this.flush();
     if (this.destroyed) return;
     this.#close();
     this.#handle.close();
   }
 
   reset(): void {
+    this.flush();
     if (this.destroyed) return;
     this.#resets = this.#shutting;
     if (this.#resets) return;
@@ -203,6 +206,15 @@ export class TcpWire implements Wire {
     // With octets to be written it is polled anyway; after our end nothing can be written. The kernel refuses even a
     // write of nothing where the peer has reset the connection; elsewhere it does nothing, on the wire neither.
     if (this.isPaused && this.writable && !this.waits) this.writeOctets(NO_OCTETS);
+  }
+
+  /** Writes what it holds back. */
+  flush(): void {
+    const text = this.#text;
+    if (text === '' || this.destroyed) return;
+    this.#text = '';
+    const status = this.#handle.writeLatin1String(this.#parts.writeRequest, text);
+    this.#written(status, text.length, null);
   }
 
   /** Its handle has read. Answers where the next read goes, if elsewhere. */
@@ -256,8 +268,7 @@ export class TcpWire implements Wire {
 
   #close(): void {
     this.destroyed = true;
-    const { closed } = this.#parts;
-    if (closed.push(this) === 1) process.nextTick(tellClosed, this.#parts);
+    this.#parts.tellLater(this);
   }
 
   #read(): void {
@@ -354,10 +365,4 @@ function onWritten(this: Request, status: number): void {
 
 function onShutdown(this: Request): void {
   (this as OurRequest).wire.shutdownDone();
-}
-
-function tellClosed(parts: TcpParts): void {
-  const { closed } = parts;
-  parts.closed = [];
-  for (const wire of closed) wire.gone();
 }

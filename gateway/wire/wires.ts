@@ -4,7 +4,8 @@ import { getSystemErrorName } from 'node:util';
 import { ReadMemory } from './read-memory.ts';
 import { StreamWire } from './stream-wire.ts';
 import { findTcpBinding } from './tcp-binding.ts';
-import { type TcpParts, TcpWire } from './tcp-wire.ts';
+import { TcpParts } from './tcp-parts.ts';
+import { TcpWire } from './tcp-wire.ts';
 import type { Wire } from './wire.ts';
 
 export class Wires {
@@ -13,12 +14,7 @@ export class Wires {
   /** `onHandles` false: every wire is over a socket of Node, as where its internals are others than we know. */
   constructor(onHandles = true) {
     const binding = onHandles ? findTcpBinding() : null;
-    this.#parts = binding && {
-      binding,
-      memory: new ReadMemory(),
-      writeRequest: new binding.WriteRequest(),
-      closed: [],
-    };
+    this.#parts = binding && new TcpParts(binding, new ReadMemory());
   }
 
   /** Whether wires in clear do without sockets of Node. */

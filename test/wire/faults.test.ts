@@ -98,9 +98,9 @@ describe('one request ends with `internal`, and its connection', () => {
     ['the tunnel was admitted', breaks(Via.prototype, 'isLoop'), CONNECT, [], { stage: 'resolve' }],
     ['its relay starts', breaks(UpstreamPool.prototype, 'take'), GET, [], { stage: 'resolve' }],
     ['an upgrade starts', breaks(UpstreamPool.prototype, 'take'), GET, UPGRADE, { stage: 'resolve' }],
-    ['its upstream is dialled', breaks(AddressGuard.prototype, 'lookup'), GET, [], { stage: 'dial', attempts: 1 }],
-    ['its tunnel is dialled', breaks(AddressGuard.prototype, 'lookup'), CONNECT, [], { stage: 'dial', attempts: 1 }],
-    ['an upgrade is dialled', breaks(AddressGuard.prototype, 'lookup'), GET, UPGRADE, { stage: 'dial', attempts: 1 }],
+    ['its upstream is dialled', breaks(AddressGuard.prototype, 'literal'), GET, [], { stage: 'dial', attempts: 1 }],
+    ['its tunnel is dialled', breaks(AddressGuard.prototype, 'literal'), CONNECT, [], { stage: 'dial', attempts: 1 }],
+    ['an upgrade is dialled', breaks(AddressGuard.prototype, 'literal'), GET, UPGRADE, { stage: 'dial', attempts: 1 }],
   ]; // biome-ignore format: one table
 
   test.each(cases)('when we fail as %s', async (_, breakIt, line, lines, fields) => {
@@ -147,7 +147,7 @@ describe('one request ends with `internal`, and its connection', () => {
 
   test.each<[string, () => void, Record<string, unknown>]>([
     ['admitted', breaks(Directory.prototype, 'findPool'), { stage: 'select' }],
-    ['dialled', breaks(AddressGuard.prototype, 'lookup'), { stage: 'dial' }],
+    ['dialled', breaks(AddressGuard.prototype, 'literal'), { stage: 'dial' }],
   ])('in the words of SOCKS5, when we fail as it is %s', async (_, breakIt, fields) => {
     const negotiated = METHOD.password + ACCEPTED;
     client.send(greeting(2) + usernamePassword('default', KEY));
@@ -162,7 +162,7 @@ describe('one request ends with `internal`, and its connection', () => {
 
 test('what it moved is booked, to the octet, as a request that failed', async () => {
   await reportOf(rig.gateway);
-  breaks(AddressGuard.prototype, 'lookup')();
+  breaks(AddressGuard.prototype, 'literal')();
   await client.send(rig.head(GET)).untilEnd();
   const report = await reportOf(rig.gateway);
   expect(report).toMatchObject([{ requestCount: 1, errorCount: 1, bytesOut: 0, bytesIn: client.text.length }]);
