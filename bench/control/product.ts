@@ -20,14 +20,20 @@ interface Bootstrap {
   readonly workspaceId: string;
   readonly poolId: string;
   readonly providerId: string;
+  readonly gatewayUrl: string;
 }
 
 export class BenchProduct {
-  readonly stage = new Stage();
-  readonly dataDir = this.stage.folder('control');
+  readonly stage: Stage;
+  readonly dataDir: string;
   controlUrl = '';
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
   #child: Child | null = null;
+
+  constructor(stage = new Stage()) {
+    this.stage = stage;
+    this.dataDir = stage.folder('control');
+  }
 
   /** Starts it; answers the seconds from spawning to the ready line. */
   async start(): Promise<number> {
@@ -73,10 +79,25 @@ export class BenchProduct {
     await this.stage.close();
   }
 
+  get running(): boolean {
+    return this.#child !== null && !this.#child.ended;
+  }
+
+  /** Of the running process; throws with its last words when it has ended. */
+  get pid(): number {
+    if (this.#child === null) throw new Error('the product does not run');
+    this.#child.assertAlive();
+    return this.#child.pid;
+  }
+
   /** Of the running process. */
   get residentBytes(): number {
-    if (this.#child === null) throw new Error('the product does not run');
-    return residentBytes(this.#child.pid);
+    return residentBytes(this.pid);
+  }
+
+  /** Closes the connections that calls have left open; later calls open new ones. */
+  releaseConnections(): void {
+    this.#agent.destroy();
   }
 
   get bootstrap(): Bootstrap {

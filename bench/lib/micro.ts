@@ -62,7 +62,8 @@ export function microBlock({ rows, errors }: MicroResults, folder: BenchFolder =
 export function rowsBlock(title: string, rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const { name, unit, median, min, max } = row;
-    return [name, figures({ median, min, max }, digitsOf(median)), unit, verdictOf(row, (bound) => figure(bound, 0))];
+    const digits = [median, min, max].every(Number.isInteger) ? 0 : digitsOf(median);
+    return [name, figures({ median, min, max }, digits), unit, verdictOf(row, (bound) => figure(bound, 0))];
   });
   return `${title}\n${align(lines)}`;
 }

@@ -112,14 +112,16 @@ export class Stage {
   private readonly folders = new Set<string>();
   private readonly onExit = () => this.destroy();
   private stopping = false;
-  /** The first signal ends the children in peace (Squid leaves shared memory behind when killed), the second at once. */
-  private readonly onSignal = () => {
-    if (this.stopping) process.exit(130);
-    this.stopping = true;
-    void this.close().finally(() => process.exit(130));
-  };
+  private readonly onSignal: () => void;
+  private readonly detached: boolean;
 
-  constructor() {
+  /**
+   * With `onSignal` the signals are the caller's to answer, and the children are in
+   * process groups of their own: Ctrl-C on a terminal does not end them.
+   */
+  constructor({ onSignal }: { readonly onSignal?: () => void } = {}) {
+    this.onSignal = onSignal ?? (() => this.stop());
+    this.detached = onSignal !== undefined;
     this.taskset = availableParallelism() > 1 ? findProgram('taskset') : null;
     this.pinned = this.taskset !== null;
     process.once('exit', this.onExit);
@@ -129,7 +131,10 @@ export class Stage {
   /** Starts a program on a core. Node scripts end by themselves when their stdin closes. */
   start(name: string, core: Core, command: readonly string[], options: SpawnOptions = {}): Child {
     const [program, ...args] = this.taskset ? [this.taskset, '-c', String(core), ...command] : command;
-    const child = new Child(name, spawn(program!, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options }));
+    const child = new Child(
+      name,
+      spawn(program!, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: this.detached, ...options }),
+    );
     this.children.add(child);
     child.process.once('exit', () => this.children.delete(child));
     return child;
@@ -140,6 +145,13 @@ export class Stage {
     const path = mkdtempSync(join(tmpdir(), `sallyport-bench-${name}-`));
     this.folders.add(path);
     return path;
+  }
+
+  /** The first signal ends the children in peace (Squid leaves shared memory behind when killed), the second at once. */
+  private stop(): void {
+    if (this.stopping) process.exit(130);
+    this.stopping = true;
+    void this.close().finally(() => process.exit(130));
   }
 
   /** Ends every child in peace and removes the directories. */

@@ -1,6 +1,7 @@
 /**
  * The upstream proxy and the target behind it, in one process (`node upstream.ts`).
- * Prints `{"port"}` and lives until stdin closes.
+ * Prints `{"port"}` and lives until stdin closes. The lines `down` and `up` on stdin
+ * make it reset whatever is connected and connects, and serve again.
  *
  *   absolute-form, CONNECT   only with a known `Proxy-Authorization`, else 407; counted per credential
  *   GET …/bytes/N            N bytes of a repeating pattern, as fast as the reader takes them
@@ -13,6 +14,7 @@
  */
 
 import { createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { basic, UPSTREAM_CREDENTIALS } from './credentials.ts';
 import { PATTERN, SMALL_BODY } from './payload.ts';
 
@@ -135,9 +137,24 @@ class Connection {
   }
 }
 
-const server = createServer((socket) => new Connection(socket));
+const open = new Set<Socket>();
+let down = false;
+
+const server = createServer((socket) => {
+  if (down) {
+    socket.resetAndDestroy();
+    return;
+  }
+  open.add(socket);
+  socket.once('close', () => open.delete(socket));
+  new Connection(socket);
+});
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
   const address = server.address();
   if (address !== null && typeof address === 'object') console.log(JSON.stringify({ port: address.port }));
 });
-process.stdin.resume().on('end', () => process.exit(0));
+for await (const line of createInterface({ input: process.stdin })) {
+  down = line === 'down';
+  if (down) for (const socket of open) socket.resetAndDestroy();
+}
+process.exit(0);
