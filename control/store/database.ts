@@ -9,13 +9,13 @@
  * Invariant: when `write` resolves, its effects are on disk (WAL, synchronous=FULL).
  */
 import Database from 'better-sqlite3';
-import { Kysely, type Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import { preparePrivateFile, removeLeftovers } from './database-file.ts';
 import { GroupCommit } from './group-commit.ts';
 import { checkSchemaHeader, migrate } from './migrate.ts';
 import { startCopy } from './online-copy.ts';
 import type { Schema } from './schema.ts';
-import { type CommitWatch, durableSqliteDialect } from './sqlite-dialect.ts';
+import { type CommitWatch, kyselyOver } from './sqlite-dialect.ts';
 import { translateSqliteError } from './sqlite-error.ts';
 import { cacheStatements, type StatementWatch } from './statement-cache.ts';
 import { StoreError } from './store-error.ts';
@@ -288,6 +288,6 @@ class SqliteStore implements Store {
       },
     };
     const source = cacheStatements(handle, (error) => translateSqliteError(this.path, error), onStatement);
-    return new Kysely<Schema>({ dialect: durableSqliteDialect(source, watch) });
+    return kyselyOver<Schema>(source, watch);
   }
 }

@@ -1,16 +1,31 @@
 /**
- * kysely's SQLite dialect with the three things changed that a durable store
- * needs: transactions take the write lock when they begin (so none fails half
- * way because another program wrote in between), COMMIT is timed and its failure
- * reported, and a transaction that SQLite has already rolled back by itself (disk
- * full, I/O error) is not rolled back twice, which would hide the reason.
+ * kysely over one handle of a durable store. It builds and compiles queries; running
+ * them is ours, and differs from its own SQLite dialect in this:
+ *
+ * - A statement runs where it is asked for. kysely passes each through queues for
+ *   connections, which takes longer than a small statement does; a handle has one
+ *   connection, and its statements end before the call of the driver returns.
+ * - Transactions take the write lock when they begin, so that none fails half way
+ *   because another program wrote in between. COMMIT is timed and its failure reported.
+ * - What SQLite has already rolled back by itself (disk full, I/O error) is not rolled
+ *   back twice, which would hide the reason.
+ *
+ * Invariant: one transaction at a time, as what runs meanwhile would be part of it. On
+ * the writing handle `group-commit.ts` sees to that, on the reading one there are none.
  */
 import {
   CompiledQuery,
+  type ConnectionProvider,
   type DatabaseConnection,
+  DefaultConnectionProvider,
+  DefaultQueryExecutor,
   type Dialect,
+  type DialectAdapter,
+  type Driver,
+  Kysely,
+  type QueryCompiler,
+  type QueryResult,
   SqliteAdapter,
-  SqliteDriver,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
@@ -25,22 +40,57 @@ export interface CommitWatch {
   commitFailed(error: unknown): void;
 }
 
-class DurableSqliteDriver extends SqliteDriver {
-  readonly #watch: CommitWatch;
+const BEGIN = CompiledQuery.raw('begin immediate');
+const COMMIT = CompiledQuery.raw('commit');
+const ROLL_BACK = CompiledQuery.raw('rollback');
 
-  constructor(database: StatementSource, watch: CommitWatch) {
-    super({ database });
+/** The one connection of a handle. */
+class HandleConnection implements DatabaseConnection {
+  readonly #source: StatementSource;
+
+  constructor(source: StatementSource) {
+    this.#source = source;
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    const statement = this.#source.prepare(sql);
+    if (statement.reader) return { rows: statement.all(parameters) as R[] };
+    const { changes } = statement.run(parameters);
+    return { rows: [], numAffectedRows: BigInt(changes) };
+  }
+
+  streamQuery(): never {
+    throw new Error('streaming would hold a cached statement open: page by id instead');
+  }
+}
+
+class HandleDriver implements Driver {
+  readonly #connection: HandleConnection;
+  readonly #watch: CommitWatch;
+  #isTaken = false;
+
+  constructor(connection: HandleConnection, watch: CommitWatch) {
+    this.#connection = connection;
     this.#watch = watch;
   }
 
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  async init(): Promise<void> {}
+
+  /** Asked for by transactions only. */
+  async acquireConnection(): Promise<DatabaseConnection> {
+    if (this.#isTaken) throw new Error('a handle has one transaction at a time');
+    this.#isTaken = true;
+    return this.#connection;
   }
 
-  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(BEGIN);
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
     const start = performance.now();
     try {
-      await connection.executeQuery(CompiledQuery.raw('commit'));
+      await connection.executeQuery(COMMIT);
     } catch (error) {
       this.#watch.commitFailed(error);
       throw error;
@@ -48,17 +98,54 @@ class DurableSqliteDriver extends SqliteDriver {
     this.#watch.committed((performance.now() - start) / 1000);
   }
 
-  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (this.#watch.inTransaction()) await connection.executeQuery(CompiledQuery.raw('rollback'));
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#watch.inTransaction()) await connection.executeQuery(ROLL_BACK);
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.#isTaken = false;
+  }
+
+  /** The handle is closed by whoever opened it. */
+  async destroy(): Promise<void> {}
+}
+
+class HandleExecutor extends DefaultQueryExecutor {
+  readonly #compiler: QueryCompiler;
+  readonly #connection: HandleConnection;
+
+  constructor(
+    compiler: QueryCompiler,
+    adapter: DialectAdapter,
+    provider: ConnectionProvider,
+    connection: HandleConnection,
+  ) {
+    super(compiler, adapter, provider);
+    this.#compiler = compiler;
+    this.#connection = connection;
+  }
+
+  override executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.#connection.executeQuery(query);
+  }
+
+  /** What a transaction runs its statements by. */
+  override withConnectionProvider(provider: ConnectionProvider): HandleExecutor {
+    return new HandleExecutor(this.#compiler, this.adapter, provider, this.#connection);
   }
 }
 
-/** The dialect over one handle. */
-export function durableSqliteDialect(database: StatementSource, watch: CommitWatch): Dialect {
-  return {
+/** kysely over the handle that these statements are of. */
+export function kyselyOver<Schema>(source: StatementSource, watch: CommitWatch): Kysely<Schema> {
+  const connection = new HandleConnection(source);
+  const dialect: Dialect = {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new DurableSqliteDriver(database, watch),
+    createDriver: () => new HandleDriver(connection, watch),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
+  const driver = dialect.createDriver();
+  const provider = new DefaultConnectionProvider(driver);
+  const executor = new HandleExecutor(dialect.createQueryCompiler(), dialect.createAdapter(), provider, connection);
+  return new Kysely<Schema>({ config: { dialect }, dialect, driver, executor });
 }

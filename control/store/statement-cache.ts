@@ -1,26 +1,23 @@
 /**
- * What kysely's SQLite driver is given in place of the database: `prepare` hands
- * out one statement per SQL text from a bounded cache (kysely prepares anew for
- * every execution, which costs several times what a small statement costs to
- * run), every driver error leaves as a `StoreError`, and every execution is timed.
+ * Prepared statements of a handle, for `sqlite-dialect.ts`: `prepare` hands out one
+ * statement per SQL text from a bounded cache (preparing costs several times what a
+ * small statement costs to run), every driver error leaves as a `StoreError`, and
+ * every execution is timed.
  *
- * Sound because a handle runs one statement at a time and to its end: kysely
- * serialises its users, and nothing here streams.
+ * Sound because a statement runs to its end: nothing here streams.
  */
 import { LRUCache } from 'lru-cache';
 
-/** A prepared statement, as kysely sees it. */
+/** A prepared statement. */
 export interface Statement {
   readonly reader: boolean;
   all(parameters: readonly unknown[]): unknown[];
-  run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint };
-  iterate(parameters: readonly unknown[]): IterableIterator<unknown>;
+  run(parameters: readonly unknown[]): { changes: number | bigint };
 }
 
-/** A database handle, as kysely sees it. */
+/** What statements are prepared by. */
 export interface StatementSource {
   prepare(sql: string): Statement;
-  close(): void;
 }
 
 /** Told of each execution that succeeded: how long it took, and how many rows it returned or changed. */
@@ -60,9 +57,6 @@ export function cacheStatements(
       observe((performance.now() - startMs) / 1_000, Number(result.changes));
       return result;
     },
-    iterate: () => {
-      throw new Error('streaming would hold a cached statement open: page by id instead');
-    },
   });
   return {
     prepare: (sql) => {
@@ -75,10 +69,6 @@ export function cacheStatements(
         cache.set(sql, statement);
       }
       return statement;
-    },
-    close: () => {
-      cache.clear();
-      source.close();
     },
   };
 }
