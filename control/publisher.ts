@@ -54,6 +54,8 @@ export function createPublisher(
   async function pump(): Promise<void> {
     if (pumping) return;
     pumping = true;
+    // Writes of one group commit wake up one after the other, in this very turn: what they changed goes in one message.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
     for (let ready = takeReady(); ready.length > 0; ready = takeReady()) {
       try {
         if (broken) throw new Error('the publisher is broken');
