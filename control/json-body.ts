@@ -20,6 +20,7 @@ import {
   type StreamRequest,
   type UnaryRequest,
 } from '@connectrpc/connect';
+import type { UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { callOf, checkpoint } from './call.ts';
 import { DomainError, malformed } from './domain-error.ts';
@@ -34,6 +35,9 @@ const ENCODING_HEADERS: Readonly<Record<string, string>> = {
   grpc: 'grpc-encoding',
   'grpc-web': 'grpc-encoding',
 };
+/** An empty message in each format. */
+const EMPTY_JSON = Buffer.from('{}');
+const EMPTY_PROTO = Buffer.alloc(0);
 /** Deeper than any message of this API, far below any stack. */
 const MAX_DEPTH = 16;
 
@@ -50,20 +54,21 @@ const messageKey = createContextKey<Message | null>(null, { description: 'the on
 
 /** What stands in for a body, and the context values that carry the body itself. */
 interface SetAside {
-  /** For Connect to decode: an empty message. undefined: a request that no protocol means. */
-  readonly standIn: object | undefined;
+  /** For Connect to decode: an empty message. For a request that no protocol means, nothing. */
+  readonly body: UniversalServerRequest['body'];
   readonly values: ContextValues;
 }
 
 /** Leaves the body of a request in its socket until it is decoded. */
 export function setBodyAside(raw: IncomingMessage): SetAside {
-  const body = pendingBodyOf(raw);
-  const values = createContextValues().set(bodyKey, body);
-  if (body === null) return { standIn: undefined, values };
-  const { format, enveloped } = body;
-  const empty = new TextEncoder().encode(format === 'json' ? '{}' : '');
-  if (enveloped) return { standIn: one(envelopeOf(empty)), values };
-  return { standIn: format === 'json' ? {} : empty, values };
+  const pending = pendingBodyOf(raw);
+  const values = createContextValues().set(bodyKey, pending);
+  if (pending === null) return { body: nothing(), values };
+  const { format, enveloped } = pending;
+  const empty = format === 'json' ? EMPTY_JSON : EMPTY_PROTO;
+  if (enveloped) return { body: one(envelopeOf(empty)), values };
+  // Connect decodes whole bytes as well; its type tells of JSON only.
+  return { body: format === 'json' ? {} : (empty as never), values };
 }
 
 function pendingBodyOf(raw: IncomingMessage): PendingBody | null {
@@ -99,6 +104,8 @@ export function messageOf(request: UnaryRequest | StreamRequest): Message {
   if (message === null) throw new Error('a request was looked at before it was decoded');
   return message;
 }
+
+async function* nothing(): AsyncGenerator<never> {}
 
 async function* one<T>(item: T): AsyncGenerator<T> {
   yield item;

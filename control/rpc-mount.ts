@@ -6,9 +6,10 @@
  *   fastify (guards) ─ set the body aside ─ handler ─ answer, written as its messages come
  */
 import { createConnectRouter } from '@connectrpc/connect';
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
+import { universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { FastifyInstance } from 'fastify';
 import { ANSWER_COMPRESSIONS } from './answer-compression.ts';
+import { connectRequest } from './connect-request.ts';
 import { boundTimer } from './interceptors/deadline.ts';
 import { responseJson, setBodyAside } from './json-body.ts';
 import type { Routes } from './routes.ts';
@@ -28,8 +29,7 @@ export function mountRpcs(scope: FastifyInstance, { routes, ...options }: Routes
   }
   for (const handle of router.handlers) {
     scope.all(handle.requestPath, async ({ raw }, reply) => {
-      const { standIn, values } = setBodyAside(raw);
-      const request = universalRequestFromNodeRequest(raw, reply.raw, standIn as never, values);
+      const request = connectRequest(handle.requestPath, raw, reply.raw, setBodyAside(raw));
       boundTimer(request.header);
       const answer = await handle(request);
       reply.hijack();
