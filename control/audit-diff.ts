@@ -29,8 +29,10 @@ const NOISE: ReadonlySet<string> = new Set(['id', 'workspaceId', 'version', 'cre
 
 /** The message's fields that a reader of the record wants to see; what is empty is left out. */
 export function auditFields<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): AuditFields {
+  // Times are dear to write as text, and none of these is told.
+  const timeless = { ...message, createdAt: undefined, updatedAt: undefined, lastUsedAt: undefined };
   // A `false` is worth telling, so nothing is left out by the mapping itself.
-  const json = toJson(schema, message, { alwaysEmitImplicit: true }) as JsonObject;
+  const json = toJson(schema, timeless, { alwaysEmitImplicit: true }) as JsonObject;
   return Object.fromEntries(Object.entries(json).filter(([name, value]) => !NOISE.has(name) && !isEmpty(value)));
 }
 
