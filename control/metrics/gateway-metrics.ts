@@ -1,19 +1,13 @@
 /**
- * The gateway's counters under their published names: one row a metric, filled from
- * a `GatewaySnapshot` at scrape. Called by `registry.ts`.
- *
- * prom-client's own classes count; these counts exist already, so each row is the
- * little that its registry asks of a metric: name, help, type and `get()`.
+ * The gateway's counters under their published names: one row a metric, read from a
+ * `GatewaySnapshot` at scrape. Called by `registry.ts`.
  */
 import type { GatewaySnapshot, HistogramSnapshot, LabelledHistogram, Sample } from '../../src/core/metrics.ts';
+import { createPrinter, type Family, type Series } from './exposition.ts';
 import type { LabelCap } from './label-cap.ts';
 
-interface Row {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly labels: readonly string[];
-  readonly read: (snapshot: GatewaySnapshot) => readonly (Sample | LabelledHistogram)[];
+interface Row extends Family {
+  readonly read: (snapshot: GatewaySnapshot) => readonly Series[];
 }
 
 const single = (value: number): Sample[] => [{ labels: [], value }];
@@ -83,78 +77,11 @@ const ROWS: readonly Row[] = [
   ),
 ];
 
-/** What prom-client's registry prints of a metric. */
-export interface RegistryMetric {
-  readonly name: string;
-  readonly help: string;
-  readonly type: Row['type'];
-  readonly aggregator: 'sum';
-  get(): Promise<{ name: string; help: string; type: string; aggregator: string; values: PrintedValue[] }>;
-}
-
-interface PrintedValue {
-  readonly metricName: string;
-  /** What differs within one histogram. */
-  readonly labels: Readonly<Record<string, string | number>>;
-  /** Everything else: the registry keeps the text of an object that it has seen, and most series stay. */
-  readonly sharedLabels: Labels;
-  readonly value: number;
-}
-
-type Labels = Readonly<Record<string, string>>;
-
-const NONE: Labels = Object.freeze({});
-
-/** One object for each set of label values, as often as it is asked for; as many as the label cap lets through. */
-function createLabelSets(names: readonly string[]): (values: readonly string[]) => Labels {
-  const known = new Map<string, Labels>();
-  return (values) => {
-    const key = values.join('\0');
-    let labels = known.get(key);
-    if (labels === undefined) {
-      labels = Object.fromEntries(names.map((name, i) => [name, values[i] ?? '']));
-      known.set(key, labels);
-    }
-    return labels;
-  };
-}
-
-/** One registry metric a row; `current` answers the snapshot of the scrape under way. */
-export function gatewayMetrics(current: () => GatewaySnapshot, cap: LabelCap): RegistryMetric[] {
-  return ROWS.map(({ name, help, type, labels, read }) => {
-    const labelSet = createLabelSets(labels);
-    return {
-      name,
-      help,
-      type,
-      aggregator: 'sum',
-      async get() {
-        const values = cap(labels, read(current())).flatMap((sample) => {
-          const sharedLabels = labelSet(sample.labels);
-          return 'histogram' in sample
-            ? printHistogram(name, sharedLabels, sample.histogram)
-            : { metricName: name, labels: NONE, sharedLabels, value: sample.value };
-        });
-        return { name, help, type, aggregator: 'sum', values };
-      },
-    };
+/** Writes the lines of a snapshot. */
+export function gatewayPrinter(cap: LabelCap): (snapshot: GatewaySnapshot) => string {
+  const printers = ROWS.map((row) => {
+    const print = createPrinter(row);
+    return (snapshot: GatewaySnapshot) => print(cap(row.labels, row.read(snapshot)));
   });
-}
-
-/** Prometheus counts buckets cumulatively; the snapshot does not. */
-function printHistogram(name: string, sharedLabels: Labels, histogram: HistogramSnapshot): PrintedValue[] {
-  const values: PrintedValue[] = [];
-  let cumulative = 0;
-  for (const [i, count] of histogram.counts.entries()) {
-    cumulative += count;
-    values.push({
-      metricName: `${name}_bucket`,
-      labels: { le: histogram.bounds[i] ?? '+Inf' },
-      sharedLabels,
-      value: cumulative,
-    });
-  }
-  values.push({ metricName: `${name}_sum`, labels: NONE, sharedLabels, value: histogram.sum });
-  values.push({ metricName: `${name}_count`, labels: NONE, sharedLabels, value: cumulative });
-  return values;
+  return (snapshot) => printers.map((print) => print(snapshot)).join('\n');
 }

@@ -1,13 +1,13 @@
 /**
- * The metrics page of one plane: its own counters, the gateway's, and the process's
- * defaults, in a registry of its own. Called by `plane.ts`.
+ * The metrics page of one plane: its own counters and the process's defaults, in a
+ * registry of its own, then the gateway's counters and the store's. Called by `plane.ts`.
  */
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { GatewaySnapshot } from '../../src/core/metrics.ts';
 import type { StatementWatch } from '../store/statement-cache.ts';
-import { gatewayMetrics } from './gateway-metrics.ts';
+import { gatewayPrinter } from './gateway-metrics.ts';
 import { createLabelCap } from './label-cap.ts';
-import { watchStatements } from './statement-metrics.ts';
+import { createStatementMetrics } from './statement-metrics.ts';
 
 const RPC_BUCKETS = [0.5e-3, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5, 5, 10];
 const COMMIT_BUCKETS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 500e-3, 1];
@@ -53,20 +53,16 @@ export function createPlaneMetrics(version: string, snapshot: () => Promise<Gate
     labelNames: ['version', 'node'],
     registers,
   }).set({ version, node: process.version }, 1);
-  let current: GatewaySnapshot | null = null;
-  const scraped = () => {
-    if (current === null) throw new Error('rendered without a snapshot');
-    return current;
-  };
-  // The registry's type asks for its own classes; it prints anything that has their `get()`.
-  for (const metric of gatewayMetrics(scraped, createLabelCap())) registry.registerMetric(metric as never);
+  const printGateway = gatewayPrinter(createLabelCap());
+  const statements = createStatementMetrics();
   return {
     observeRpc: (method, code, seconds) => rpc.observe({ method, code }, seconds),
     observeCommit: (seconds) => commit.observe(seconds),
-    watchStatement: watchStatements(registry),
+    watchStatement: statements.watch,
     async render() {
-      current = await snapshot();
-      return { contentType: registry.contentType, text: await registry.metrics() };
+      const gateway = printGateway(await snapshot());
+      const text = [await registry.metrics(), gateway, statements.print()].join('\n');
+      return { contentType: registry.contentType, text };
     },
   };
 }
