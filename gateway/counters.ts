@@ -8,10 +8,12 @@
  */
 import { CAUSES, type Cause, type Fault } from '../src/core/cause.ts';
 import {
+  columnsOf,
   Histogram,
   type LabelledHistogram,
   NETWORK_BUCKETS,
   OVERHEAD_BUCKETS,
+  type PoolColumns,
   type Sample,
 } from '../src/core/metrics.ts';
 import type { PoolState, ProviderId } from '../src/core/model.ts';
@@ -105,22 +107,18 @@ export class Counters {
     failovers: Sample[];
     probes: Sample[];
     authFailures: Sample[];
-    tunnelsActive: Sample[];
-    bytes: Sample[];
+    tunnelsActive: PoolColumns;
+    bytes: PoolColumns;
     dialSeconds: LabelledHistogram[];
     firstByteSeconds: LabelledHistogram[];
   } {
     const requests: Sample[] = [];
-    const tunnelsActive: Sample[] = [];
-    const bytes: Sample[] = [];
-    for (const pool of this.#pools.values()) {
+    const pools = [...this.#pools.values()];
+    for (const pool of pools) {
       for (const [key, value] of pool.requests) {
         const connect = key.startsWith('c:');
         requests.push({ labels: [pool.label, connect ? 'connect' : 'forward', connect ? key.slice(2) : key], value });
       }
-      tunnelsActive.push({ labels: [pool.label], value: pool.tunnelsActive });
-      bytes.push({ labels: [pool.label, 'in'], value: pool.bytesIn });
-      bytes.push({ labels: [pool.label, 'out'], value: pool.bytesOut });
     }
     return {
       requests,
@@ -128,8 +126,11 @@ export class Counters {
       failovers: samplesOf(this.failovers),
       probes: samplesOf(this.probes),
       authFailures: samplesOf(this.authFailures),
-      tunnelsActive,
-      bytes,
+      tunnelsActive: columnsOf(pools, labelOf, [[[], (pool) => pool.tunnelsActive]]),
+      bytes: columnsOf(pools, labelOf, [
+        [['in'], (pool) => pool.bytesIn],
+        [['out'], (pool) => pool.bytesOut],
+      ]),
       dialSeconds: histogramsOf(this.#dial),
       firstByteSeconds: histogramsOf(this.#firstByte),
     };
@@ -155,6 +156,8 @@ export class Counters {
     return counters;
   }
 }
+
+const labelOf = (pool: PoolCounters): string => pool.label;
 
 /** The outcome label of a finished request. */
 export function outcomeOf(cause: Cause | null): Outcome {

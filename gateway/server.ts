@@ -4,7 +4,7 @@
  *
  *   created ─▶ listening ─▶ draining (no accept, keep-alive ends, grace) ─▶ closed
  */
-import { APPLY_BUCKETS, type GatewaySnapshot, Histogram, type Sample, samplesOf } from '../src/core/metrics.ts';
+import { APPLY_BUCKETS, columnsOf, type GatewaySnapshot, Histogram, samplesOf } from '../src/core/metrics.ts';
 import type { Change, PoolId, SessionId } from '../src/core/model.ts';
 import type {
   AssignQuery,
@@ -198,14 +198,11 @@ export class Gateway {
       })),
       overheadSeconds: counters.overheadSeconds.snapshot(),
       clientConnections: this.#arrivals.size,
-      sessions: directory.stats().flatMap(({ pool, eligible, ejected, disabled }): Sample[] => {
-        const { label } = counters.pool(pool);
-        return [
-          { labels: [label, 'eligible'], value: eligible },
-          { labels: [label, 'ejected'], value: ejected },
-          { labels: [label, 'disabled'], value: disabled },
-        ];
-      }),
+      sessions: columnsOf(directory.stats(), ({ pool }) => counters.pool(pool).label, [
+        [['eligible'], (pool) => pool.eligible],
+        [['ejected'], (pool) => pool.ejected],
+        [['disabled'], (pool) => pool.disabled],
+      ]),
       stickyMoves: samplesOf(Object.fromEntries(directory.stickyMoves()), bindings.moves),
       indexChanges: [...this.#changes].map(([kind, value]) => ({ labels: [kind], value })),
       indexApplySeconds: this.#applySeconds.snapshot(),

@@ -4,7 +4,7 @@
  * first makes an object a line; this writes the lines, and keeps of each series what
  * stands before its value. Called by `gateway-metrics.ts` and `statement-metrics.ts`.
  */
-import type { HistogramSnapshot, LabelledHistogram, Sample } from '../../src/core/metrics.ts';
+import type { HistogramSnapshot, LabelledHistogram, PoolColumns, Sample } from '../../src/core/metrics.ts';
 
 /** A metric without its values. */
 export interface Family {
@@ -18,26 +18,46 @@ export interface Family {
 }
 
 export type Series = Sample | LabelledHistogram;
+/** What a family has: series one by one, or those of all pools. */
+export type Samples = readonly Series[] | PoolColumns;
 
 /** Writes a family with its samples: lines, each of them ended. */
-export type Printer = (samples: readonly Series[]) => string;
+export type Printer = (samples: Samples) => string;
 
 /** The printer of a family. It remembers each set of label values it has seen, so their number must be bounded. */
 export function createPrinter({ name, help, type, labels }: Family): Printer {
   const head = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
   const seen = new Map<string, readonly string[]>();
+  const textOf = (values: readonly string[]) => `${name}${inBraces(withValues(labels, values))} `;
   const textsOf = (series: Series): readonly string[] => {
     const key = series.labels.join('\0');
     let texts = seen.get(key);
     if (texts === undefined) {
-      const shared = labels.map((label, i) => `${label}="${escaped(series.labels[i] ?? '')}"`);
-      texts = 'histogram' in series ? histogramTexts(name, shared, series.histogram) : [`${name}${inBraces(shared)} `];
+      texts =
+        'histogram' in series
+          ? histogramTexts(name, withValues(labels, series.labels), series.histogram)
+          : [textOf(series.labels)];
       seen.set(key, texts);
+    }
+    return texts;
+  };
+  const poolTextsOf = (pool: string, { columns }: PoolColumns): readonly string[] => {
+    let texts = seen.get(pool);
+    if (texts === undefined) {
+      texts = columns.map((column) => textOf([pool, ...column.labels]));
+      seen.set(pool, texts);
     }
     return texts;
   };
   return (samples) => {
     let page = head;
+    if ('pools' in samples) {
+      for (const [row, pool] of samples.pools.entries()) {
+        const texts = poolTextsOf(pool, samples);
+        for (const [i, { values }] of samples.columns.entries()) page += `${texts[i]}${values[row]}\n`;
+      }
+      return page;
+    }
     for (const series of samples) {
       const texts = textsOf(series);
       page += 'histogram' in series ? histogramLines(texts, series.histogram) : `${texts[0]}${series.value}\n`;
@@ -61,6 +81,10 @@ function histogramLines(texts: readonly string[], { counts, sum }: HistogramSnap
     lines += `${texts[i]}${cumulative}\n`;
   }
   return `${lines}${texts.at(-2)}${sum}\n${texts.at(-1)}${cumulative}\n`;
+}
+
+function withValues(labels: readonly string[], values: readonly string[]): string[] {
+  return labels.map((label, i) => `${label}="${escaped(values[i] ?? '')}"`);
 }
 
 function inBraces(labels: readonly string[]): string {

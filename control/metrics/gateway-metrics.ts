@@ -3,11 +3,11 @@
  * `GatewaySnapshot` at scrape. Called by `registry.ts`.
  */
 import type { GatewaySnapshot, HistogramSnapshot, LabelledHistogram, Sample } from '../../src/core/metrics.ts';
-import { createPrinter, type Family, type Series } from './exposition.ts';
+import { createPrinter, type Family, type Samples } from './exposition.ts';
 import type { LabelCap } from './label-cap.ts';
 
 interface Row extends Family {
-  readonly read: (snapshot: GatewaySnapshot) => readonly Series[];
+  readonly read: (snapshot: GatewaySnapshot) => Samples;
 }
 
 const single = (value: number): Sample[] => [{ labels: [], value }];

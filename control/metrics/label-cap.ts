@@ -3,16 +3,14 @@
  * names keep a series of their own, all later ones share `other`. A name that was
  * admitted stays, so that counters never run backwards.
  */
-import type { HistogramSnapshot, LabelledHistogram, Sample } from '../../src/core/metrics.ts';
+import type { HistogramSnapshot, LabelledHistogram, PoolColumns, Sample } from '../../src/core/metrics.ts';
+import type { Samples } from './exposition.ts';
 
 const OTHER = 'other';
 const CAPPED: ReadonlySet<string> = new Set(['pool', 'provider']);
 
 /** Renames what is beyond the bound and adds up what then has the same labels. */
-export type LabelCap = (
-  labels: readonly string[],
-  samples: readonly (Sample | LabelledHistogram)[],
-) => readonly (Sample | LabelledHistogram)[];
+export type LabelCap = (labels: readonly string[], samples: Samples) => Samples;
 
 /** A cap of its own memory; `maxNames` per label. */
 export function createLabelCap(maxNames = 1_000): LabelCap {
@@ -25,7 +23,9 @@ export function createLabelCap(maxNames = 1_000): LabelCap {
     names.add(value);
     return true;
   };
-  return (labels, samples) => {
+  return (labels, given) => {
+    if ('pools' in given && given.pools.reduce((all, pool) => admit('pool', pool) && all, true)) return given;
+    const samples = 'pools' in given ? inSamples(given) : given;
     if (!labels.some((label) => CAPPED.has(label))) return samples;
     const admits = (sample: Sample | LabelledHistogram) =>
       sample.labels.reduce((all, value, i) => admit(labels[i] ?? '', value) && all, true);
@@ -41,6 +41,12 @@ export function createLabelCap(maxNames = 1_000): LabelCap {
     }
     return [...merged.values()];
   };
+}
+
+function inSamples({ pools, columns }: PoolColumns): Sample[] {
+  return pools.flatMap((pool, row) => {
+    return columns.map(({ labels, values }) => ({ labels: [pool, ...labels], value: values[row] ?? 0 }));
+  });
 }
 
 function add(a: Sample | LabelledHistogram, b: Sample | LabelledHistogram): Sample | LabelledHistogram {

@@ -42,6 +42,26 @@ export interface Sample {
   readonly value: number;
 }
 
+/** The same numbers of each pool, as columns: thousands of them go from thread to thread as a few arrays. */
+export interface PoolColumns {
+  /** The label `pool`, a row each. */
+  readonly pools: readonly string[];
+  /** A number a row; `labels` are what stands behind the pool's. */
+  readonly columns: readonly { readonly labels: readonly string[]; readonly values: Float64Array }[];
+}
+
+/** The columns of these rows. */
+export function columnsOf<Row>(
+  rows: readonly Row[],
+  poolOf: (row: Row) => string,
+  columns: readonly (readonly [labels: readonly string[], read: (row: Row) => number])[],
+): PoolColumns {
+  return {
+    pools: rows.map(poolOf),
+    columns: columns.map(([labels, read]) => ({ labels, values: Float64Array.from(rows, read) })),
+  };
+}
+
 /** Tables of counts as samples of one label: what two tables call the same is added up. */
 export function samplesOf(...tables: readonly Readonly<Record<string, number>>[]): Sample[] {
   const sums = new Map<string, number>();
@@ -74,12 +94,12 @@ export interface GatewaySnapshot {
   /** labels: outcome (served, abandoned, or a cause) */
   readonly probes: readonly Sample[];
   /** labels: pool */
-  readonly tunnelsActive: readonly Sample[];
+  readonly tunnelsActive: PoolColumns;
   readonly clientConnections: number;
   /** labels: pool, direction (in: to the client, out: to the upstream) */
-  readonly bytes: readonly Sample[];
+  readonly bytes: PoolColumns;
   /** labels: pool, state (eligible, ejected, disabled) */
-  readonly sessions: readonly Sample[];
+  readonly sessions: PoolColumns;
   /** Sticky keys and accounts. labels: reason */
   readonly stickyMoves: readonly Sample[];
   /** labels: kind (a Change's kind) */

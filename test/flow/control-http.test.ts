@@ -168,7 +168,10 @@ test('the metrics page has the published names and passes promtool', async () =>
     ...rig.snapshot,
     resolveSeconds: [{ labels: ['ok'], histogram }],
     requests: [{ labels: ['default/a"b\\', 'connect', 'ok'], value: 7 }],
-    bytes: Array.from({ length: 1_200 }, (_, i) => ({ labels: [`w/p${i}`, 'in'], value: 1 })),
+    bytes: {
+      pools: Array.from({ length: 1_200 }, (_, i) => `w/p${i}`),
+      columns: [{ labels: ['in'], values: new Float64Array(1_200).fill(1) }],
+    },
   };
   const text = await (await fetch(`${rig.url}/metrics`)).text();
   expect(text).toContain('sallyport_resolve_duration_seconds_bucket{le="0.000001",outcome="ok"} 3');

@@ -274,7 +274,7 @@ test('a probe is no request: no record, no usage, no count of requests or causes
   put();
   await verdictOf(HANDSHAKE);
   const { requests, causes, bytes } = rig.gateway.snapshot();
-  expect({ requests, causes, bytes }).toEqual({ requests: [], causes: [], bytes: [] });
+  expect({ requests, causes, pools: bytes.pools }).toEqual({ requests: [], causes: [], pools: [] });
   const filter = { workspaceId: WORKSPACE, poolId: null, sessionId: null, accountName: null, cause: null };
   expect(rig.gateway.listRequests({ filter, afterSequence: 0, limit: 10 }).records).toEqual([]);
   expect(await rig.gateway.drainUsage()).toEqual([]);

@@ -84,4 +84,7 @@ test('names beyond the cap share one series and keep counting up', () => {
   const second = cap(['pool', 'direction'], [sample('d', 5), sample('b', 2), sample('a', 1)]);
   expect(second).toEqual([sample('other', 5), sample('b', 2), sample('a', 1)]);
   expect(cap(['cause'], [{ labels: ['x'], value: 1 }])).toEqual([{ labels: ['x'], value: 1 }]);
+  const columns = (pools: string[]) => ({ pools, columns: [{ labels: ['in'], values: Float64Array.of(1, 2, 3) }] });
+  expect(cap(['pool', 'direction'], columns(['b', 'a']))).toEqual(columns(['b', 'a']));
+  expect(cap(['pool', 'direction'], columns(['c', 'a', 'd']))).toEqual([sample('other', 4), sample('a', 2)]);
 });
