@@ -18,11 +18,12 @@ export function idText(uuid: string): string {
   return uuidToBlob(uuid).toString('base64');
 }
 
-/** What every versioned message has. */
+/** What every versioned message has. One that was never changed has one time, in both places. */
 export function stamps(record: { version: number; createdAtMs: number; updatedAtMs: number }) {
+  const createdAt = timestampFromMs(record.createdAtMs);
   return {
     version: BigInt(record.version),
-    createdAt: timestampFromMs(record.createdAtMs),
-    updatedAt: timestampFromMs(record.updatedAtMs),
+    createdAt,
+    updatedAt: record.updatedAtMs === record.createdAtMs ? createdAt : timestampFromMs(record.updatedAtMs),
   };
 }

@@ -1,5 +1,5 @@
 /** From a session's record to its message and to what the gateway must see. No rule is decided here. */
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { type Change, type Endpoint, LABEL_KEYS, type SessionLabels } from '../../src/core/model.ts';
 import * as pb from '../gen/proxies/v1/proxies_pb.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -11,22 +11,22 @@ import { idBytes, stamps } from './ids.ts';
  * ids that many sessions share, in place of new ones for each.
  */
 export function sessionMessage(record: ShownSession, ownerBytes = idBytes): pb.Session {
-  const init: MessageInitShape<typeof pb.SessionSchema> = {
-    id: idBytes(record.id),
-    workspaceId: ownerBytes(record.workspaceId),
-    poolId: ownerBytes(record.poolId),
-    providerId: ownerBytes(record.providerId),
-    token: record.token,
-    enabled: record.enabled,
-    ...stamps(record),
-  };
-  if (record.scheme !== null) init.scheme = record.scheme;
-  if (record.host !== null) init.host = record.host;
-  if (record.port !== null) init.port = record.port;
-  if (record.username !== null) init.username = record.username;
-  if (record.tlsInsecure) init.tlsInsecure = true;
-  if (record.labels !== null) init.labels = { ...record.labels };
-  return create(pb.SessionSchema, init);
+  // Filled by hand: from what it is given at first, the library takes each field by looking at the schema.
+  const message = create(pb.SessionSchema);
+  message.id = idBytes(record.id);
+  message.workspaceId = ownerBytes(record.workspaceId);
+  message.poolId = ownerBytes(record.poolId);
+  message.providerId = ownerBytes(record.providerId);
+  message.token = record.token;
+  message.enabled = record.enabled;
+  Object.assign(message, stamps(record));
+  if (record.scheme !== null) message.scheme = record.scheme;
+  if (record.host !== null) message.host = record.host;
+  if (record.port !== null) message.port = record.port;
+  if (record.username !== null) message.username = record.username;
+  if (record.tlsInsecure) message.tlsInsecure = true;
+  if (record.labels !== null) message.labels = { ...record.labels };
+  return message;
 }
 
 /** Where a session's password is sent: its own endpoint, or null where it has none. */

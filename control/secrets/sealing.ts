@@ -54,7 +54,8 @@ export function seal(
   plaintext: Uint8Array,
   fillRandom: RandomFill,
 ): Buffer {
-  const blob = Buffer.alloc(TEXT_OFFSET + plaintext.length);
+  // A part of a buffer that many share, as every byte of it is written here: one of its own would have to be collected.
+  const blob = Buffer.allocUnsafe(TEXT_OFFSET + plaintext.length);
   const nonce = blob.subarray(NONCE_OFFSET, TAG_OFFSET);
   fillRandom(nonce);
   const cipher = createCipheriv(ALGORITHM, sealingKey.key, nonce, { authTagLength: TAG_LENGTH });
