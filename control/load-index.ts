@@ -31,9 +31,9 @@ import { MISPLACED, reportUnusable, reportUnusableWorkspace, type UnusableRow } 
 type LoadPlane = Pick<Plane, 'store' | 'vault' | 'publisher' | 'clock' | 'log' | 'access'>;
 type Apply = (changes: readonly Change[]) => Promise<void>;
 
-const SESSIONS_PER_PAGE = 1_000;
+const SESSIONS_PER_PAGE = 250;
 /** Changes in one message to the gateway's thread, which has nothing else to do yet. */
-const CHANGES_PER_MESSAGE = 500;
+const CHANGES_PER_MESSAGE = 250;
 /** Messages that the gateway has not applied yet. */
 const MAX_MESSAGES_AHEAD = 4;
 
