@@ -77,9 +77,10 @@ function addProbes(app: FastifyInstance, probes: Probes): void {
 }
 
 function addGuards(app: FastifyInstance, listenHost: string): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const refusal = refusalOf(request, listenHost);
-    if (refusal !== null) return refuse(reply, refusal.status, refusal.message);
+    if (refusal === null) return done();
+    refuse(reply, refusal.status, refusal.message);
   });
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'There is no such method or page.'));
   app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
