@@ -4,7 +4,7 @@
  * Notes when each key was last used, to the second, until `key-use-keeper.ts` has
  * written that down.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash as digest, timingSafeEqual } from 'node:crypto';
 import type { ApiKeyId, ApiKeyState, WorkspaceId } from '../src/core/model.ts';
 import { Permission } from './gen/accounts/v1/accounts_pb.ts';
 import { permissionsOf } from './policies.ts';
@@ -74,7 +74,7 @@ export function createAccessTable(): AccessTable {
     removeWorkspace: (id) => void workspaces.delete(id),
     hasWorkspace: (id) => workspaces.has(id),
     authenticate(rawKey, nowMs) {
-      const hash = createHash('sha256').update(rawKey, 'latin1').digest();
+      const hash = digest('sha256', Buffer.from(rawKey, 'latin1'), 'buffer');
       const entry = keys.get(hash.toString('hex'));
       // The map compares hashes, about which timing tells an attacker nothing useful; this compare is the verdict.
       if (entry === undefined || !timingSafeEqual(entry.hash, hash)) return null;
