@@ -10,6 +10,7 @@ import { type AuditFields, auditText } from '../audit-diff.ts';
 import { CHAIN_START, chainHash } from './audit-chain.ts';
 import type { AuditEventsTable, Schema } from './schema.ts';
 import { blobToUuid, uuidToBlob } from './uuid-blob.ts';
+import { writtenStatement } from './written-statement.ts';
 
 export interface AuditEventRecord {
   readonly atMs: number;
@@ -52,10 +53,9 @@ const TAIL = CompiledQuery.raw(`select
   (select seq from sqlite_sequence where name = 'audit_events') as seq,
   (select hash from audit_events where id = (select max(id) from audit_events)) as hash`);
 
-/** Written out, and not built for each call: this is on the path of every write. */
-const INSERT = `insert into audit_events
+const insert = writtenStatement(`insert into audit_events
   (id, at, workspace_id, actor_key_id, method, object_id, outcome, count, before, after, hash)
-  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
 
 /** Appends one event to the chain, inside the transaction that it tells of; one after the other. */
 export async function appendAuditEvent(tx: Kysely<Schema>, event: AuditEventRecord): Promise<void> {
@@ -75,7 +75,7 @@ export async function appendAuditEvent(tx: Kysely<Schema>, event: AuditEventReco
     after: auditText(event.after),
   };
   const hash = chainHash(tail.hash ?? CHAIN_START, row);
-  await tx.executeQuery(CompiledQuery.raw(INSERT, [...Object.values(row), hash]));
+  await tx.executeQuery(insert([...Object.values(row), hash]));
 }
 
 /** The rows of a workspace after a position, oldest first. */

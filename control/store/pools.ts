@@ -1,9 +1,10 @@
 /** The table `pools`. Names are unique among the live pools of a workspace; deleting one frees its name. */
-import { CompiledQuery, type Kysely, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { PoolId, WorkspaceId } from '../../src/core/model.ts';
 import { type IdPage, idsAfter } from './id-page.ts';
 import type { PoolsTable, Schema } from './schema.ts';
 import { blobToUuid, uuidToBlob } from './uuid-blob.ts';
+import { writtenStatement } from './written-statement.ts';
 
 export interface PoolRecord {
   readonly id: PoolId;
@@ -60,11 +61,11 @@ export async function loadPool(db: Kysely<Schema>, workspaceId: WorkspaceId, id:
   return row === undefined ? null : toRecord(row);
 }
 
-const HAS_POOL = 'select 1 from pools where id = ? and workspace_id = ? and deleted_at is null';
+const loadAny = writtenStatement('select 1 from pools where id = ? and workspace_id = ? and deleted_at is null');
 
 /** Whether the workspace has a live pool with this id. Written by hand: every new session asks. */
 export async function hasPool(db: Kysely<Schema>, workspaceId: WorkspaceId, id: PoolId): Promise<boolean> {
-  const { rows } = await db.executeQuery(CompiledQuery.raw(HAS_POOL, [uuidToBlob(id), uuidToBlob(workspaceId)]));
+  const { rows } = await db.executeQuery(loadAny([uuidToBlob(id), uuidToBlob(workspaceId)]));
   return rows.length > 0;
 }
 

@@ -1,9 +1,10 @@
 /** The table `providers`. A workspace has at most one live provider of each vendor type, any number of the others. */
-import { CompiledQuery, type Insertable, type Kysely, sql } from 'kysely';
+import { type Insertable, type Kysely, sql } from 'kysely';
 import type { PoolId, ProviderId, Scheme, WorkspaceId } from '../../src/core/model.ts';
 import { type IdPage, idsAfter } from './id-page.ts';
 import type { ProvidersTable, Schema } from './schema.ts';
 import { blobToUuid, uuidToBlob } from './uuid-blob.ts';
+import { writtenStatement } from './written-statement.ts';
 
 export interface ProviderRecord {
   readonly id: ProviderId;
@@ -97,7 +98,7 @@ export async function insertProvider(db: Kysely<Schema>, record: ProviderRecord)
   await db.insertInto('providers').values(toRow(record)).execute();
 }
 
-const LOAD = 'select * from providers where id = ? and workspace_id = ? and deleted_at is null';
+const load = writtenStatement('select * from providers where id = ? and workspace_id = ? and deleted_at is null');
 
 /** The live provider of the workspace with this id, or null. Written by hand: every new session asks. */
 export async function loadProvider(
@@ -105,7 +106,7 @@ export async function loadProvider(
   workspaceId: WorkspaceId,
   id: ProviderId,
 ): Promise<ProviderRecord | null> {
-  const query = CompiledQuery.raw(LOAD, [uuidToBlob(id), uuidToBlob(workspaceId)]);
+  const query = load([uuidToBlob(id), uuidToBlob(workspaceId)]);
   const [row] = (await db.executeQuery<ProvidersTable>(query)).rows;
   return row === undefined ? null : toRecord(row);
 }

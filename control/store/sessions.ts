@@ -4,7 +4,7 @@
  * how many values it is given (lists travel as one JSON parameter), so each is
  * prepared once. `session-rows.ts` converts; bulk insertion is `session-bulk.ts`.
  */
-import { CompiledQuery, type Kysely, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { PoolId, ProviderId, Scheme, SessionId, WorkspaceId } from '../../src/core/model.ts';
 import { type IdPage, idsAfter } from './id-page.ts';
 import type { Schema, SessionsTable } from './schema.ts';
@@ -17,6 +17,7 @@ import {
   shownFromRow,
 } from './session-rows.ts';
 import { blobToUuid, uuidToBlob } from './uuid-blob.ts';
+import { writtenStatement } from './written-statement.ts';
 
 export interface SessionRecord {
   readonly id: SessionId;
@@ -45,11 +46,13 @@ export interface SessionRecord {
 /** A session as it may be seen: without the blob of its password. */
 export type ShownSession = Omit<SessionRecord, 'passwordSealed'>;
 
-const INSERT = `${insertSessionsSql(1)} on conflict (pool_id, token) where deleted_at is null do nothing`;
+const insert = writtenStatement(
+  `${insertSessionsSql(1)} on conflict (pool_id, token) where deleted_at is null do nothing`,
+);
 
 /** Adds a live session; false, and nothing is added, when a live session of the pool has its token. */
 export async function insertSession(db: Kysely<Schema>, record: SessionRecord): Promise<boolean> {
-  const result = await db.executeQuery(CompiledQuery.raw(INSERT, insertSessionParameters(record)));
+  const result = await db.executeQuery(insert(insertSessionParameters(record)));
   return result.numAffectedRows === 1n;
 }
 

@@ -113,6 +113,8 @@ class HandleDriver implements Driver {
 class HandleExecutor extends DefaultQueryExecutor {
   readonly #compiler: QueryCompiler;
   readonly #connection: HandleConnection;
+  /** The last one asked for, and by whom: kysely asks anew for each statement of a transaction. */
+  #inside: { readonly provider: ConnectionProvider; readonly executor: HandleExecutor } | null = null;
 
   constructor(
     compiler: QueryCompiler,
@@ -131,7 +133,11 @@ class HandleExecutor extends DefaultQueryExecutor {
 
   /** What a transaction runs its statements by. */
   override withConnectionProvider(provider: ConnectionProvider): HandleExecutor {
-    return new HandleExecutor(this.#compiler, this.adapter, provider, this.#connection);
+    if (this.#inside?.provider !== provider) {
+      const executor = new HandleExecutor(this.#compiler, this.adapter, provider, this.#connection);
+      this.#inside = { provider, executor };
+    }
+    return this.#inside.executor;
   }
 }
 
