@@ -1,14 +1,15 @@
 /**
  * The product under the control benches: a process of its own on the gateway's
- * core, on a data directory that outlives it, and the few calls they make. The
- * client is plain `node:http` with kept connections, on the other core.
+ * core, unless told otherwise, on a data directory that outlives it, and the few
+ * calls they make. The client is plain `node:http` with kept connections, on the
+ * other core.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { residentBytes } from '../lib/process-meter.ts';
 import { productOf } from '../lib/product.ts';
-import { type Child, Stage } from '../lib/stage.ts';
+import { type Child, type Core, Stage } from '../lib/stage.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const READY_TIMEOUT_MS = 120_000;
@@ -23,23 +24,35 @@ interface Bootstrap {
   readonly gatewayUrl: string;
 }
 
+/** What it prints, as far as it is read. */
+interface LogLine {
+  readonly msg?: string;
+  readonly level?: string;
+  readonly control_url?: string;
+  readonly gateway_urls?: readonly string[];
+}
+
 export class BenchProduct {
   readonly stage: Stage;
   readonly dataDir: string;
   controlUrl = '';
+  /** Of the gateway's first entrance. */
+  gatewayPort = 0;
+  readonly #core: Core;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
   #child: Child | null = null;
 
-  constructor(stage = new Stage()) {
+  constructor(stage = new Stage(), core: Core = 0) {
     this.stage = stage;
     this.dataDir = stage.folder('control');
+    this.#core = core;
   }
 
   /** Starts it; answers the seconds from spawning to the ready line. */
   async start(): Promise<number> {
     const program = productOf(ROOT);
     const startMs = performance.now();
-    const child = this.stage.start('sallyport', 0, [process.execPath, program.main, 'serve'], {
+    const child = this.stage.start('sallyport', this.#core, [process.execPath, program.main, 'serve'], {
       cwd: this.dataDir,
       env: {
         ...program.env,
@@ -55,15 +68,19 @@ export class BenchProduct {
       },
     });
     this.#child = child;
-    this.controlUrl = await this.#ready(child);
+    const { controlUrl, gatewayUrl } = await this.#ready(child);
+    this.controlUrl = controlUrl;
+    this.gatewayPort = Number(new URL(gatewayUrl).port);
     return (performance.now() - startMs) / 1_000;
   }
 
-  /** The control URL of the ready line; warnings come before it. */
-  async #ready(child: Child): Promise<string> {
+  /** The URLs of the ready line; warnings come before it. */
+  async #ready(child: Child): Promise<{ controlUrl: string; gatewayUrl: string }> {
     for (;;) {
-      const line = (await child.nextJson(READY_TIMEOUT_MS)) as { msg?: string; level?: string; control_url?: string };
-      if (line.msg === 'ready' && line.control_url !== undefined) return line.control_url;
+      const line = (await child.nextJson(READY_TIMEOUT_MS)) as LogLine;
+      const { control_url: controlUrl, gateway_urls: [gatewayUrl] = [] } = line;
+      if (line.msg === 'ready' && controlUrl !== undefined && gatewayUrl !== undefined)
+        return { controlUrl, gatewayUrl };
       if (line.level !== 'warn') throw new Error(`it says ${line.msg} before it is ready`);
     }
   }
@@ -106,6 +123,11 @@ export class BenchProduct {
     return JSON.parse(readFileSync(path, 'utf8')) as Bootstrap;
   }
 
+  /** Calls a method of Accounts; throws unless it answers 200. */
+  async accounts<T>(method: string, message: object): Promise<T> {
+    return this.send(`/accounts.v1.Accounts/${method}`, this.bootstrap.apiKey, JSON.stringify(message)) as Promise<T>;
+  }
+
   /** Calls a method of Proxies in the bootstrap's workspace; throws unless it answers 200. */
   async proxies<T>(method: string, message: object): Promise<T> {
     const { apiKey, workspaceId } = this.bootstrap;
@@ -118,9 +140,14 @@ export class BenchProduct {
 
   /** The same from a body that is ready: nothing but the exchange is in its time. */
   async send(path: string, apiKey: string, body: string): Promise<unknown> {
+    return JSON.parse(await this.sendText(path, apiKey, body));
+  }
+
+  /** The same with the answer left as the text that it came in. */
+  async sendText(path: string, apiKey: string, body: string): Promise<string> {
     const { status, text } = await this.#exchange(path, apiKey, body);
     if (status !== 200) throw new Error(`${path}: ${status} ${text.slice(0, 300)}`);
-    return JSON.parse(text);
+    return text;
   }
 
   /** The metrics page. */

@@ -63,7 +63,7 @@ export function rowsBlock(title: string, rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const { name, unit, median, min, max } = row;
     const digits = [median, min, max].every(Number.isInteger) ? 0 : digitsOf(median);
-    return [name, figures({ median, min, max }, digits), unit, verdictOf(row, (bound) => figure(bound, 0))];
+    return [name, figures({ median, min, max }, digits), unit, verdictOf(row, showBound)];
   });
   return `${title}\n${align(lines)}`;
 }
@@ -87,6 +87,11 @@ export function microAbBlock(
 
 function complaints(errors: Readonly<Record<string, string>>): string[] {
   return Object.entries(errors).map(([name, reason]) => `  ! ${name}: ${reason}`);
+}
+
+/** Most goals are whole numbers. */
+function showBound(bound: number): string {
+  return figure(bound, Number.isInteger(bound) ? 0 : 1);
 }
 
 function digitsOf(value: number): number {

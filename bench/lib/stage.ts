@@ -11,7 +11,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 
-export type Core = 0 | 1;
+/** A core, or both: the scheduler then puts the threads where there is room. */
+export type Core = 0 | 1 | '0,1';
 
 /** Finds a program in PATH, or in the sbin folders where Debian puts servers; null when it is not installed. */
 export function findProgram(name: string): string | null {
@@ -128,7 +129,7 @@ export class Stage {
     process.on('SIGINT', this.onSignal).on('SIGTERM', this.onSignal);
   }
 
-  /** Starts a program on a core. Node scripts end by themselves when their stdin closes. */
+  /** Starts a program on its core or cores. Node scripts end by themselves when their stdin closes. */
   start(name: string, core: Core, command: readonly string[], options: SpawnOptions = {}): Child {
     const [program, ...args] = this.taskset ? [this.taskset, '-c', String(core), ...command] : command;
     const child = new Child(

@@ -19,7 +19,9 @@ export interface Timing {
   readonly seconds: number;
 }
 
-export type Job = { readonly subject: Subject } & (
+export type Job = ({ readonly subject: Subject } & Work) | { readonly kind: 'end-steady' };
+
+type Work =
   | ({
       readonly kind: 'forward';
       readonly connections: number;
@@ -34,15 +36,22 @@ export type Job = { readonly subject: Subject } & (
   | { readonly kind: 'churn'; readonly concurrency: number; readonly count: number }
   | { readonly kind: 'hold'; readonly count: number }
   | { readonly kind: 'release' }
-);
+  | {
+      readonly kind: 'begin-steady';
+      readonly connections: number;
+      readonly perSecond: number;
+      readonly warmSeconds: number;
+    };
 
 export interface Measurement extends Window {
   /** Units of work done within the window: requests, tunnels or bytes. */
   readonly work: number;
   /** Work that went wrong: a wrong status, a broken connection, a timeout. Never part of `work`. */
   readonly failures: number;
-  /** Seconds from sending a request to its whole answer; only of `paced`. */
+  /** Seconds from sending a request to its whole answer; only of `paced` and `end-steady`. */
   readonly latency?: { readonly p50: number; readonly p99: number };
+  /** Seconds by which the load itself was late with a request, 99th percentile; only of `end-steady`. */
+  readonly lateness?: number;
 }
 
 /** The answer to a job; `error` is for jobs that could not be done at all. */

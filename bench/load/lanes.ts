@@ -14,7 +14,7 @@ import { quantile } from '../lib/statistics.ts';
 import type { Job, Measurement, Subject } from './job.ts';
 import { Lane, type OnAnswer } from './lane.ts';
 
-function openLanes({ port, authorizations }: Subject, connections: number, onAnswer: OnAnswer): Lane[] {
+export function openLanes({ port, authorizations }: Subject, connections: number, onAnswer: OnAnswer): Lane[] {
   const requests = authorizations.map((each) => Buffer.from(forwardRequest('/small', each)));
   return Array.from({ length: connections }, (_, i) => new Lane(port, [requests[i % requests.length]!], onAnswer));
 }

@@ -11,9 +11,11 @@ import { runForward } from './forward.ts';
 import { HeldTunnels } from './hold.ts';
 import type { Answer, Job } from './job.ts';
 import { runClosed, runPaced } from './lanes.ts';
+import { Steady } from './steady.ts';
 import { runStream } from './stream.ts';
 
 let held: HeldTunnels | null = null;
+let steady: Steady | null = null;
 
 async function run(job: Job): Promise<Answer> {
   switch (job.kind) {
@@ -36,6 +38,11 @@ async function run(job: Job): Promise<Answer> {
       return held.hold(job.count);
     case 'release':
       return held ? held.release() : { error: 'nothing is held' };
+    case 'begin-steady':
+      steady = new Steady(job);
+      return steady.begin();
+    case 'end-steady':
+      return steady ? steady.end() : { error: 'nothing was begun' };
   }
 }
 
