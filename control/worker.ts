@@ -4,6 +4,7 @@
  * Nothing opens before the other side calls `start`; an error that nobody can
  * answer is thrown, which ends this thread and tells the other side.
  */
+import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { GatewayMethods } from '../src/app.ts';
 import type { Config } from '../src/config.ts';
@@ -30,7 +31,12 @@ export type ControlMethods = {
   close: () => Promise<void>;
 };
 
+/** How much this thread stands back where the gateway's wants the same core: beside one that takes all of it, a tenth is left. */
+const NICENESS = 10;
+
 const config = workerData as Config;
+// On Linux a priority is a thread's own, with those that it starts; elsewhere it is the process's, and is left alone.
+if (process.platform === 'linux') setPriority(Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICENESS));
 const port = parentPort!;
 const logging = startLogging(config);
 const rest = new Rest();
