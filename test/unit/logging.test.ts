@@ -139,8 +139,8 @@ const value = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant(undefined) },
 );
-/** A name that an object keeps, and in its place: neither one of two that are cut to the same, nor an index. */
-const name = text.filter((each) => each.length < 500 && !/^\d+$/.test(each) && each !== '__proto__');
+/** A name that an object keeps, and in its place: neither one of two that are cut to the same, nor an index, nor what every object has. */
+const name = text.filter((each) => each.length < 500 && !/^\d+$/.test(each) && !(each in Object.prototype));
 
 /** Some fields in an order of their own, and what a few lines say; each may say again what the one before did. */
 const told = fc
