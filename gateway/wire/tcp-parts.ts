@@ -1,8 +1,7 @@
 /**
- * What the wires of one gateway share that are on handles: their memory, and what they put off.
- *
- *   text to write ─▶ behind all that the event loop has in hand (the check phase of its turn)
- *   gone          ─▶ behind the call that closed it
+ * What the wires of one gateway share that are on handles: their memory, and what they put
+ * off until the event loop has done all that it has in hand (the check phase of its turn): to
+ * write text, and to tell that they are gone.
  *
  * Writes that follow each other closely wake whom they are for once, not once each: a fifth of a
  * forwarded request's CPU (docs/decisions/0026).
@@ -28,6 +27,7 @@ export class TcpParts {
   writeRequest: Request;
   #spoken: Deferring[] = [];
   #closed: Deferring[] = [];
+  #isDue = false;
 
   constructor(binding: TcpBinding, memory: ReadMemory) {
     this.binding = binding;
@@ -37,34 +37,38 @@ export class TcpParts {
 
   /** Flushes a wire before long. */
   flushLater(wire: Deferring): void {
-    const count = this.#spoken.push(wire);
-    if (count === MAX_SPOKEN) flushSpoken(this);
-    else if (count === 1) setImmediate(flushSpoken, this);
+    if (this.#spoken.push(wire) === MAX_SPOKEN) this.#flush();
+    else this.#fallDue();
   }
 
-  /** The same at once, of all that wait. */
-  flush(): void {
+  /** Has a wire tell that it is gone. */
+  tellLater(wire: Deferring): void {
+    this.#closed.push(wire);
+    this.#fallDue();
+  }
+
+  /** Does what was put off. */
+  settle(): void {
+    this.#isDue = false;
+    this.#flush();
+    const closed = this.#closed;
+    this.#closed = [];
+    for (const wire of closed) wire.gone();
+  }
+
+  #flush(): void {
     const spoken = this.#spoken;
     this.#spoken = [];
     for (const wire of spoken) wire.flush();
   }
 
-  /** Has a wire tell that it is gone, behind the call that it is in. */
-  tellLater(wire: Deferring): void {
-    if (this.#closed.push(wire) === 1) process.nextTick(tellClosed, this);
-  }
-
-  tellClosed(): void {
-    const closed = this.#closed;
-    this.#closed = [];
-    for (const wire of closed) wire.gone();
+  #fallDue(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(settle, this);
   }
 }
 
-function flushSpoken(parts: TcpParts): void {
-  parts.flush();
-}
-
-function tellClosed(parts: TcpParts): void {
-  parts.tellClosed();
+function settle(parts: TcpParts): void {
+  parts.settle();
 }

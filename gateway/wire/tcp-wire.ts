@@ -260,7 +260,7 @@ export class TcpWire implements Wire {
     else if (this.ended || this.#closesWhenFinished) this.destroy();
   }
 
-  /** Called behind the turn in which it was closed. */
+  /** Called behind what the event loop had in hand when it was closed. */
   gone(): void {
     this.#own = null;
     this.#holder?.onWireClosed();
