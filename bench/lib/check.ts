@@ -4,11 +4,12 @@
  * really refused, nothing past the upstream. Throws with what was wrong.
  */
 
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Candidate, Running } from './candidates.ts';
-import { ClientConnection, forwardRequest, type Reply, tunnelledRequest } from './client.ts';
+import { type Candidate, type Running, runsRow } from './candidates.ts';
+import { ClientConnection, forwardRequest, postRequest, type Reply, tunnelledRequest } from './client.ts';
 import { basic } from './credentials.ts';
-import { PATTERN, SMALL_BODY, TARGET_HOST } from './payload.ts';
+import { PATTERN, patternOf, SMALL_BODY, TARGET_HOST } from './payload.ts';
 import type { UpstreamStats } from './upstream.ts';
 
 const LISTEN_TIMEOUT_MS = 10_000;
@@ -31,6 +32,8 @@ export async function checkCandidate(candidate: Candidate, running: Running, ups
   };
   const before = await upstreamStats(upstreamPort);
   await checkForwards(running, fail);
+  if (runsRow(candidate, 'post-64k')) await checkPost(running, false, fail);
+  if (runsRow(candidate, 'post-64k-chunked')) await checkPost(running, true, fail);
   await checkTunnels(running, fail);
   if (candidate.authenticates) await checkRefusal(running, fail);
   const after = await upstreamStats(upstreamPort);
@@ -75,8 +78,16 @@ async function checkTunnels({ port, authorizations }: Running, fail: Fail): Prom
   if (status !== 200) fail(`CONNECT answered ${status}`);
   expectSmall(await client.exchange(tunnelledRequest('/small')), 'tunnel', fail);
   expectPattern(await client.exchange(tunnelledRequest(`/bytes/${CHECKED_BYTES}`)), 'tunnel', fail);
-  const head = `POST /sink HTTP/1.1\r\nHost: ${TARGET_HOST}\r\nContent-Length: ${PATTERN.length}\r\n\r\n`;
-  expectSmall(await client.exchange(Buffer.concat([Buffer.from(head), PATTERN])), 'upload', fail);
+  const head = `POST /digest HTTP/1.1\r\nHost: ${TARGET_HOST}\r\nContent-Length: ${PATTERN.length}\r\n\r\n`;
+  expectDigest(await client.exchange(Buffer.concat([Buffer.from(head), PATTERN])), PATTERN, 'upload', fail);
+  client.destroy();
+}
+
+async function checkPost({ port, authorizations }: Running, chunked: boolean, fail: Fail): Promise<void> {
+  const client = new ClientConnection(port);
+  const body = patternOf(CHECKED_BYTES);
+  const reply = await client.exchange(postRequest('/digest', authorizations[0]!, body, chunked));
+  expectDigest(reply, body, chunked ? 'a POST in chunks' : 'a POST', fail);
   client.destroy();
 }
 
@@ -89,6 +100,11 @@ async function checkRefusal({ port }: Running, fail: Fail): Promise<void> {
 
 function expectSmall({ status, body }: Reply, what: string, fail: Fail): void {
   if (status !== 200 || body.toString() !== SMALL_BODY) fail(`${what} answered ${status} ${body.subarray(0, 80)}`);
+}
+
+function expectDigest({ status, body }: Reply, sent: Buffer, what: string, fail: Fail): void {
+  const digest = createHash('sha256').update(sent).digest('hex');
+  if (status !== 200 || body.toString() !== digest) fail(`${what} answered ${status} ${body.subarray(0, 80)}`);
 }
 
 function expectPattern({ status, body }: Reply, what: string, fail: Fail): void {

@@ -8,6 +8,7 @@ import { TARGET_HOST } from './payload.ts';
 
 const TIMEOUT_MS = 15_000;
 const MAX_HEAD_BYTES = 65_536;
+const CHUNK_BYTES = 16_384;
 
 export interface Reply {
   readonly status: number;
@@ -95,6 +96,22 @@ export function connectRequest(authorization: string): string {
 /** A GET in absolute form, as a client sends it to a proxy. */
 export function forwardRequest(path: string, authorization: string): string {
   return `GET http://${TARGET_HOST}${path} HTTP/1.1\r\nHost: ${TARGET_HOST}\r\nProxy-Authorization: ${authorization}\r\n\r\n`;
+}
+
+/** A POST in absolute form, head and body: with its length, or in chunks of 16 KiB. */
+export function postRequest(path: string, authorization: string, body: Buffer, chunked: boolean): Buffer {
+  const framing = chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${body.length}`;
+  const head = `POST http://${TARGET_HOST}${path} HTTP/1.1\r\nHost: ${TARGET_HOST}\r\nProxy-Authorization: ${authorization}\r\n${framing}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), ...(chunked ? inChunks(body) : [body])]);
+}
+
+function inChunks(body: Buffer): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < body.length; at += CHUNK_BYTES) {
+    const piece = body.subarray(at, at + CHUNK_BYTES);
+    pieces.push(Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n'));
+  }
+  return [...pieces, Buffer.from('0\r\n\r\n')];
 }
 
 /** A GET in origin form, as it stands inside a tunnel. */

@@ -6,7 +6,7 @@
 
 import { join } from 'node:path';
 import type { Answer, Job, Measurement, Subject } from '../load/job.ts';
-import type { Candidate, Running } from './candidates.ts';
+import { type Candidate, type Running, runsRow } from './candidates.ts';
 import { checkCandidate } from './check.ts';
 import { RowResults } from './results.ts';
 import type { LoadRow, Outcome, Plan } from './rows.ts';
@@ -126,9 +126,8 @@ class Bench {
   }
 }
 
-function takesPart({ name, rows, not }: Candidate, row: LoadRow): boolean {
-  if (row.only && !row.only.includes(name)) return false;
-  return (rows?.includes(row.id) ?? true) && !(not?.includes(row.id) ?? false);
+function takesPart(candidate: Candidate, { id, only }: LoadRow): boolean {
+  return (only?.includes(candidate.name) ?? true) && runsRow(candidate, id);
 }
 
 /** An error in one short line: what a child said last may be a whole report. */

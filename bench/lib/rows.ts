@@ -106,17 +106,6 @@ const TUNNELS = { rate: 'tunnels/s', cpu: 'µs/tunnel', size: 1, digits: 0 };
 const GIGABYTES = { rate: 'GB/s', cpu: 'ms/GB', size: 1e9, digits: 2 };
 const BODY_BYTES = 1 << 20;
 
-const forward =
-  (path: string, connections: number, bodyBytes: number) =>
-  (subject: Subject, timing: Timing): Job => ({
-    kind: 'forward',
-    subject,
-    connections,
-    path,
-    bodyBytes,
-    ...timing,
-  });
-
 const stream =
   (direction: 'down' | 'up') =>
   (subject: Subject, timing: Timing): Job => ({
@@ -126,6 +115,25 @@ const stream =
     tunnels: 4,
     ...timing,
   });
+
+/** POSTs of each size. A window sees few of the large ones: fewer connections leave fewer half done at its ends. */
+const postsOf = (chunked: boolean): LoadRow[] =>
+  [
+    { id: 'post-1k', size: '1 KiB', bytes: 1 << 10, connections: 16 },
+    { id: 'post-64k', size: '64 KiB', bytes: 64 << 10, connections: 16 },
+    { id: 'post-10m', size: '10 MiB', bytes: 10 << 20, connections: 4 },
+  ].map(({ id, size, bytes, connections }) =>
+    throughput(
+      chunked ? `${id}-chunked` : id,
+      `forwarded POSTs of ${size}${chunked ? ' in chunks' : ''}, ${connections} connections`,
+      REQUESTS,
+      (subject, timing) => ({ kind: 'post', subject, connections, bytes, chunked, ...timing }),
+      false,
+    ),
+  );
+
+/** Each size with its length, then each in chunks. */
+export const posts: readonly LoadRow[] = [...postsOf(false), ...postsOf(true)];
 
 const paced: LoadRow = {
   id: 'paced',
@@ -219,7 +227,13 @@ async function descriptorsLeft(pid: number, start: number): Promise<number> {
 
 /** All rows of load, in the order of the table. */
 export const rows: readonly LoadRow[] = [
-  throughput('forward', 'forward, keep-alive absolute-form, 64 connections', REQUESTS, forward('/small', 64, 0), true),
+  throughput(
+    'forward',
+    'forward, keep-alive absolute-form, 64 connections',
+    REQUESTS,
+    (subject, timing) => ({ kind: 'forward', subject, connections: 64, ...timing }),
+    true,
+  ),
   throughput(
     'saturate',
     'the same by the lighter client of the bench, which loads a gateway further',
@@ -244,7 +258,7 @@ export const rows: readonly LoadRow[] = [
     (subject, timing) => ({ kind: 'download', subject, connections: 16, bytes: BODY_BYTES, ...timing }),
     false,
   ),
-  throughput('post', 'forwarded POSTs of 64 KiB, 16 connections', REQUESTS, forward('/sink', 16, 65_536), false),
+  ...posts,
   memory,
   churn,
 ];

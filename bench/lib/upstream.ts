@@ -5,7 +5,8 @@
  *
  *   absolute-form, CONNECT   only with a known `Proxy-Authorization`, else 407; counted per credential
  *   GET …/bytes/N            N bytes of a repeating pattern, as fast as the reader takes them
- *   POST with a body         read and dropped, then the small answer
+ *   POST …/digest            the SHA-256 of its body, in hex
+ *   any other POST           read and dropped, then the count of its body's octets (`postAnswer`)
  *   anything else            the small answer, keep-alive
  *   GET /__stats             (origin-form, outside a tunnel) the counts so far, as JSON
  *
@@ -13,19 +14,24 @@
  * own candidates send, one request at a time per connection.
  */
 
+import { createHash } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { BodyReader } from './body.ts';
 import { basic, UPSTREAM_CREDENTIALS } from './credentials.ts';
-import { PATTERN, SMALL_BODY } from './payload.ts';
+import { PATTERN, postAnswer, SMALL_BODY } from './payload.ts';
 
-const SMALL_REPLY = Buffer.from(
-  `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${SMALL_BODY.length}\r\n\r\n${SMALL_BODY}`,
-);
+const replyOf = (body: string) =>
+  `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const SMALL_REPLY = Buffer.from(replyOf(SMALL_BODY));
 const CONNECTED = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n');
 const DENIED = Buffer.from(
   'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="bench"\r\nContent-Length: 0\r\n\r\n',
 );
+const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
 const MAX_HEAD_BYTES = 65_536;
+/** Looked through for the end of a head at a time: what follows it may be a large body. */
+const HEAD_PIECE_BYTES = 4_096;
 
 /** What the upstream has seen; `byCredential` counts accepted requests and CONNECTs by username. */
 export interface UpstreamStats {
@@ -41,11 +47,14 @@ export interface UpstreamStats {
 const stats: UpstreamStats = { forwarded: 0, connected: 0, inTunnel: 0, direct: 0, denied: 0, byCredential: {} };
 const usernames = new Map(UPSTREAM_CREDENTIALS.map((each) => [basic(each), each.username]));
 
-/** One client connection: the head not yet complete, the body not yet dropped, the reply not yet written. */
+/** One client connection: the head not yet complete, the body not yet read, the reply not yet written. */
 class Connection {
   private readonly socket: Socket;
   private head = '';
-  private bodyLeft = 0;
+  /** Reads the body under way; null between requests. */
+  private body: BodyReader | null = null;
+  /** The reply to it, made when it is whole. */
+  private replyToBody: (octets: number) => string = postAnswer;
   private tunnel = false;
   private bytesToSend = 0;
 
@@ -58,25 +67,34 @@ class Connection {
   }
 
   private read(chunk: Buffer): void {
-    let at = 0;
-    if (this.bodyLeft > 0) {
-      at = Math.min(this.bodyLeft, chunk.length);
-      this.bodyLeft -= at;
-      if (this.bodyLeft === 0) this.socket.write(SMALL_REPLY);
-      if (at === chunk.length) return;
+    for (let at = 0; at < chunk.length; ) at = this.body ? this.readBody(chunk, at) : this.readHead(chunk, at);
+  }
+
+  private readHead(chunk: Buffer, at: number): number {
+    const before = this.head.length;
+    this.head += chunk.toString('latin1', at, Math.min(chunk.length, at + HEAD_PIECE_BYTES));
+    const end = this.head.indexOf('\r\n\r\n', Math.max(0, before - 3));
+    if (end === -1) {
+      if (this.head.length > MAX_HEAD_BYTES) this.socket.destroy();
+      return at + this.head.length - before;
     }
-    this.head += chunk.toString('latin1', at);
-    for (let end = this.head.indexOf('\r\n\r\n'); end !== -1; end = this.head.indexOf('\r\n\r\n')) {
-      const head = this.head.slice(0, end);
-      const rest = this.head.slice(end + 4);
-      this.head = '';
-      this.answer(head);
-      const body = Math.min(this.bodyLeft, rest.length);
-      this.bodyLeft -= body;
-      if (body > 0 && this.bodyLeft === 0) this.socket.write(SMALL_REPLY);
-      this.head = rest.slice(body);
-    }
-    if (this.head.length > MAX_HEAD_BYTES) this.socket.destroy();
+    const head = this.head.slice(0, end);
+    this.head = '';
+    this.answer(head);
+    return at + end + 4 - before;
+  }
+
+  private readBody(chunk: Buffer, at: number): number {
+    const body = this.body!;
+    const next = body.read(chunk, at);
+    if (body.done) this.finishBody(body);
+    return next;
+  }
+
+  private finishBody({ broken, octets }: BodyReader): void {
+    this.body = null;
+    if (broken) this.socket.end(BAD_REQUEST);
+    else this.socket.write(replyOf(this.replyToBody(octets)));
   }
 
   private answer(head: string): void {
@@ -90,7 +108,7 @@ class Connection {
         this.socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
       } else {
         stats.direct++;
-        this.socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+        this.socket.end(BAD_REQUEST);
       }
     } else if (!this.admit(head)) {
       stats.denied++;
@@ -114,8 +132,7 @@ class Connection {
 
   private serve(method: string, target: string, head: string): void {
     if (method === 'POST') {
-      this.bodyLeft = Number(/\r\ncontent-length:[ \t]*(\d+)/i.exec(head)?.[1] ?? 0);
-      if (this.bodyLeft === 0) this.socket.write(SMALL_REPLY);
+      this.awaitBody(head, target.endsWith('/digest'));
       return;
     }
     const at = target.indexOf('/bytes/');
@@ -126,6 +143,13 @@ class Connection {
     this.bytesToSend = Number(target.slice(at + 7));
     this.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${this.bytesToSend}\r\n\r\n`);
     this.sendBytes();
+  }
+
+  private awaitBody(head: string, digests: boolean): void {
+    const hash = digests ? createHash('sha256') : null;
+    this.replyToBody = hash ? () => hash.digest('hex') : postAnswer;
+    this.body = new BodyReader(head, (piece) => hash?.update(piece));
+    if (this.body.done) this.finishBody(this.body);
   }
 
   private sendBytes(): void {

@@ -1,7 +1,7 @@
 /**
  * Absolute-form requests over keep-alive connections, closed loop, by autocannon:
  * each connection sends its next request when the last answer is complete, and
- * takes the subject's credentials in turn. With `bodyBytes` it POSTs so many.
+ * takes the subject's credentials in turn.
  */
 
 import autocannon from 'autocannon';
@@ -22,10 +22,7 @@ export async function runForward(job: ForwardJob): Promise<Measurement> {
   return { ...window, work: result['2xx'], failures: result.non2xx + result.errors + result.timeouts };
 }
 
-function cannonade(
-  { subject, connections, path, bodyBytes }: ForwardJob,
-  duration: number,
-): Promise<autocannon.Result> {
+function cannonade({ subject, connections }: ForwardJob, duration: number): Promise<autocannon.Result> {
   const options: autocannon.Options & { sampleInt: number } = {
     url: `http://127.0.0.1:${subject.port}`,
     connections,
@@ -33,10 +30,9 @@ function cannonade(
     sampleInt: SAMPLE_MS,
     timeout: 5,
     requests: subject.authorizations.map((authorization) => ({
-      method: bodyBytes > 0 ? 'POST' : 'GET',
-      path: `http://${TARGET_HOST}${path}`,
+      method: 'GET',
+      path: `http://${TARGET_HOST}/small`,
       headers: { Host: TARGET_HOST, 'Proxy-Authorization': authorization },
-      ...(bodyBytes > 0 && { body: Buffer.alloc(bodyBytes, 'x') }),
     })),
   };
   return new Promise((resolve, reject) => {

@@ -19,16 +19,23 @@ export interface Timing {
   readonly seconds: number;
 }
 
+/** Each of so many connections sends its next request when its last answer is complete. */
+export interface ClosedLoop extends Timing {
+  readonly subject: Subject;
+  readonly connections: number;
+}
+
 export type Job = ({ readonly subject: Subject } & Work) | { readonly kind: 'end-steady' };
 
 type Work =
-  | ({
-      readonly kind: 'forward';
-      readonly connections: number;
-      readonly path: string;
-      readonly bodyBytes: number;
-    } & Timing)
+  | ({ readonly kind: 'forward'; readonly connections: number } & Timing)
   | ({ readonly kind: 'download'; readonly connections: number; readonly bytes: number } & Timing)
+  | ({
+      readonly kind: 'post';
+      readonly connections: number;
+      readonly bytes: number;
+      readonly chunked: boolean;
+    } & Timing)
   | ({ readonly kind: 'closed'; readonly connections: number } & Timing)
   | ({ readonly kind: 'paced'; readonly connections: number; readonly perSecond: number } & Timing)
   | ({ readonly kind: 'connect'; readonly concurrency: number } & Timing)

@@ -6,13 +6,13 @@ import { SMALL_BODY } from '../lib/payload.ts';
 /** Called once for each request; `fault` is null, or says what came instead of the answer. */
 export type OnAnswer = (lane: Lane, seconds: number, fault: string | null) => void;
 
-const END = `\r\n\r\n${SMALL_BODY}`;
-
-/** Sends its requests in turn; connects again when the gateway closes it. */
+/** Sends its requests in turn, each answered with `answer`; connects again when the gateway closes it. */
 export class Lane {
   private readonly port: number;
   private readonly requests: readonly Buffer[];
   private readonly onAnswer: OnAnswer;
+  /** What every right answer ends with. */
+  private readonly tail: string;
   private socket: Socket;
   private turn = 0;
   private text = '';
@@ -22,10 +22,11 @@ export class Lane {
   /** When the request under way, or the last one, was written; `performance.now()`. */
   sentAt = 0;
 
-  constructor(port: number, requests: readonly Buffer[], onAnswer: OnAnswer) {
+  constructor(port: number, requests: readonly Buffer[], onAnswer: OnAnswer, answer: string = SMALL_BODY) {
     this.port = port;
     this.requests = requests;
     this.onAnswer = onAnswer;
+    this.tail = `\r\n\r\n${answer}`;
     this.socket = this.open();
   }
 
@@ -70,7 +71,14 @@ export class Lane {
     // A reply that is not the answer would never end with it: its head settles it.
     if (this.text.length >= 12 && !this.text.startsWith('HTTP/1.1 200')) {
       this.abandon(this.text.slice(0, this.text.indexOf('\r\n')));
-    } else if (this.text.endsWith(END)) this.settle(null);
+    } else if (this.text.endsWith(this.tail)) this.settle(null);
+    else if (this.hasOtherBody()) this.abandon('another answer than the right one');
+  }
+
+  /** Whether as much of a body has come as the right answer has. */
+  private hasOtherBody(): boolean {
+    const end = this.text.indexOf('\r\n\r\n');
+    return end !== -1 && this.text.length >= end + this.tail.length;
   }
 
   private settle(fault: string | null): void {

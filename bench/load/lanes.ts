@@ -9,28 +9,53 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forwardRequest } from '../lib/client.ts';
+import { SMALL_BODY } from '../lib/payload.ts';
 import { openWindow } from '../lib/process-meter.ts';
 import { quantile } from '../lib/statistics.ts';
-import type { Job, Measurement, Subject } from './job.ts';
+import type { ClosedLoop, Job, Measurement, Subject } from './job.ts';
 import { Lane, type OnAnswer } from './lane.ts';
 
-export function openLanes({ port, authorizations }: Subject, connections: number, onAnswer: OnAnswer): Lane[] {
-  const requests = authorizations.map((each) => Buffer.from(forwardRequest('/small', each)));
-  return Array.from({ length: connections }, (_, i) => new Lane(port, [requests[i % requests.length]!], onAnswer));
+/** What lanes ask for: the request, by the credential that it carries, and its right answer. */
+interface Exchange {
+  readonly request: (authorization: string) => Buffer;
+  readonly answer: string;
+}
+
+const GET_SMALL: Exchange = {
+  request: (authorization) => Buffer.from(forwardRequest('/small', authorization)),
+  answer: SMALL_BODY,
+};
+
+export function openLanes(
+  { port, authorizations }: Subject,
+  connections: number,
+  onAnswer: OnAnswer,
+  { request, answer }: Exchange = GET_SMALL,
+): Lane[] {
+  const requests = authorizations.slice(0, connections).map(request);
+  const requestOf = (lane: number) => requests[lane % requests.length]!;
+  return Array.from({ length: connections }, (_, i) => new Lane(port, [requestOf(i)], onAnswer, answer));
+}
+
+export async function runClosed(job: Extract<Job, { kind: 'closed' }>): Promise<Measurement> {
+  return closedLoop(job, GET_SMALL);
 }
 
 /** Each connection sends its next request when its last answer is complete. */
-export async function runClosed(job: Extract<Job, { kind: 'closed' }>): Promise<Measurement> {
-  const { subject, connections, warmSeconds, seconds } = job;
+export async function closedLoop(
+  { subject, connections, warmSeconds, seconds }: ClosedLoop,
+  exchange: Exchange,
+): Promise<Measurement> {
   let work = 0;
   let failures = 0;
-  const lanes = openLanes(subject, connections, (lane, _seconds, fault) => {
+  const onAnswer: OnAnswer = (lane, _seconds, fault) => {
     if (fault === null) work++;
     else failures++;
     // A broken lane waits a turn: a gateway that is gone must not be dialled without end in one turn.
     if (fault === null) lane.send();
     else setImmediate(() => lane.send());
-  });
+  };
+  const lanes = openLanes(subject, connections, onAnswer, exchange);
   for (const lane of lanes) lane.send();
   await sleep(warmSeconds * 1000);
   work = 0;

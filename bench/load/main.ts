@@ -11,6 +11,7 @@ import { runForward } from './forward.ts';
 import { HeldTunnels } from './hold.ts';
 import type { Answer, Job } from './job.ts';
 import { runClosed, runPaced } from './lanes.ts';
+import { runPost } from './post.ts';
 import { Steady } from './steady.ts';
 import { runStream } from './stream.ts';
 
@@ -23,6 +24,8 @@ async function run(job: Job): Promise<Answer> {
       return runForward(job);
     case 'download':
       return runDownload(job);
+    case 'post':
+      return runPost(job);
     case 'closed':
       return runClosed(job);
     case 'paced':
