@@ -28,7 +28,7 @@ async function main(): Promise<number> {
     rows: [...rows.map(({ id }) => id), ...FOLDERS],
     candidates: candidates.map(({ name }) => name),
   });
-  const asked = candidates.filter(({ name }) => args.candidates?.includes(name) ?? true);
+  const asked = candidates.filter(({ name, fullOnly }) => args.candidates?.includes(name) ?? !(args.quick && fullOnly));
   const { present, missing } = installed(asked);
   const stage = new Stage();
   try {

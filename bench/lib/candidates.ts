@@ -35,6 +35,8 @@ export interface Candidate {
   readonly rows?: readonly string[];
   /** Rows that it cannot run. */
   readonly not?: readonly string[];
+  /** Whether the quick bench has it only when it is asked for. */
+  readonly fullOnly?: boolean;
   /** The program that it needs. */
   readonly program?: string;
   /** `extraSessions` sizes the index of a candidate that has one. */
@@ -81,7 +83,29 @@ const pipe: Candidate = {
   note: 'bare Node relay: reads, checks and injects nothing, so its clients send the upstream credentials themselves',
   credentials: UPSTREAM_CREDENTIALS.length,
   authenticates: false,
-  start: (stage, upstreamPort) => startScript('pipe', stage, upstreamPort, upstreamAuthorizations),
+  start: (stage, upstreamPort) => startScript('pipe', 'peers/pipe.ts', stage, upstreamPort, upstreamAuthorizations),
+};
+
+const limitHandles: Candidate = {
+  name: 'limit-handles',
+  note: 'the least that relays in Node, on the handles beneath its sockets: reads, checks and injects nothing, as pipe',
+  credentials: UPSTREAM_CREDENTIALS.length,
+  authenticates: false,
+  rows: ['forward', 'saturate', 'connect', 'down', 'up'],
+  fullOnly: true,
+  start: (stage, upstreamPort) =>
+    startScript('limit-handles', '../limits/handle-relay.ts', stage, upstreamPort, upstreamAuthorizations),
+};
+
+const limitHeads: Candidate = {
+  name: 'limit-heads',
+  note: 'the same, and the least that makes a proxy of it: finds heads, injects one of 16 credentials, answers CONNECT',
+  credentials: UPSTREAM_CREDENTIALS.length,
+  authenticates: false,
+  rows: ['forward', 'saturate', 'connect'],
+  fullOnly: true,
+  start: (stage, upstreamPort) =>
+    startScript('limit-heads', '../limits/head-relay.ts', stage, upstreamPort, [basic(CLIENT_CREDENTIAL)]),
 };
 
 const proxyChain: Candidate = {
@@ -89,7 +113,8 @@ const proxyChain: Candidate = {
   note: 'checks one password, rotates 16 upstream credentials, keep-alive agent for plain requests',
   credentials: UPSTREAM_CREDENTIALS.length,
   authenticates: true,
-  start: (stage, upstreamPort) => startScript('proxy-chain', stage, upstreamPort, [basic(CLIENT_CREDENTIAL)]),
+  start: (stage, upstreamPort) =>
+    startScript('proxy-chain', 'peers/proxy-chain.ts', stage, upstreamPort, [basic(CLIENT_CREDENTIAL)]),
 };
 
 const squid: Candidate = {
@@ -132,6 +157,8 @@ export const candidates: readonly Candidate[] = [
     rows: ['forward'],
   },
   pipe,
+  limitHandles,
+  limitHeads,
   proxyChain,
   haproxy,
   squid,
@@ -154,14 +181,15 @@ function running(name: string, child: Child, port: number, authorizations: reado
   return { name, pid: child.pid, port, authorizations, stop: () => child.stop() };
 }
 
+/** `script` is relative to this folder. */
 async function startScript(
   name: string,
+  script: string,
   stage: Stage,
   upstreamPort: number,
   authorizations: readonly string[],
 ): Promise<Running> {
-  const script = join(import.meta.dirname, 'peers', `${name}.ts`);
-  const child = stage.start(name, 0, [process.execPath, script, String(upstreamPort)]);
+  const child = stage.start(name, 0, [process.execPath, join(import.meta.dirname, script), String(upstreamPort)]);
   const { port } = (await child.nextJson(10_000)) as { port: number };
   return running(name, child, port, authorizations);
 }

@@ -4,7 +4,7 @@ import { describe, judge } from './goals.ts';
 import type { RowResults } from './results.ts';
 import type { Spread } from './statistics.ts';
 
-const COMPARED_WITH = ['pipe', 'proxy-chain'];
+const COMPARED_WITH = ['pipe', 'limit-handles', 'limit-heads', 'proxy-chain'];
 /** Strangers using this many cores make a window doubtful. */
 const FOREIGN_LIMIT = 0.1;
 
