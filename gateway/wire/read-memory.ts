@@ -8,7 +8,7 @@
  *                      └────▶ lend ─▶ the kernel still takes octets from it ─▶ free, once its wire has none to write
  *
  * Invariant: nothing refers to the shared buffer, or to the scratch buffer, once the turn is over.
- * Bounds: MAX_FREE are kept free, MAX_LENT looked after; beyond, the collector has them.
+ * Bounds: MAX_FREE are kept free, MAX_LENT looked after; beyond, the collector has them. A view a length up to MAX_VIEW.
  */
 
 /** Octets of a buffer. */
@@ -16,6 +16,8 @@ export const READ_BYTES = 65_536;
 
 const MAX_FREE = 16;
 const MAX_LENT = 64;
+/** Views of so many octets and less are kept: heads and small bodies. */
+const MAX_VIEW = 2_048;
 
 /** Who still writes from a buffer. */
 interface Borrower {
@@ -28,8 +30,20 @@ export class ReadMemory {
   readonly shared = Buffer.allocUnsafeSlow(READ_BYTES);
   /** What is put together to be written in this turn. */
   #scratch: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly #views: (Buffer | undefined)[] = new Array(MAX_VIEW + 1).fill(undefined);
   readonly #free: Buffer[] = [];
   readonly #lent: { readonly buffer: Buffer; readonly to: Borrower }[] = [];
+
+  /** The first octets of the shared buffer. Whoever has them for this turn has the same object as the last who did. */
+  view(length: number): Buffer {
+    if (length > MAX_VIEW) return this.shared.subarray(0, length);
+    let view = this.#views[length];
+    if (view === undefined) {
+      view = this.shared.subarray(0, length);
+      this.#views[length] = view;
+    }
+    return view;
+  }
 
   /** To write from in this turn; who does not get rid of all of it then says `lendScratch`. */
   get scratch(): Buffer {

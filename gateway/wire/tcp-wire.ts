@@ -226,12 +226,14 @@ export class TcpWire implements Wire {
       return undefined;
     }
     this.bytesRead += count;
-    const buffer = this.#own ?? this.#parts.memory.shared;
+    const { memory } = this.#parts;
+    const own = this.#own;
+    const buffer = own ?? memory.shared;
     const isFull = count === buffer.length;
     this.#lending = buffer;
-    this.receiver.onOctets(isFull ? buffer : buffer.subarray(0, count));
+    this.receiver.onOctets(own === null ? memory.view(count) : own.subarray(0, count));
     this.#lending = null;
-    return this.#own === null && !isFull ? undefined : this.#nextBuffer(isFull);
+    return own === null && !isFull ? undefined : this.#nextBuffer(isFull);
   }
 
   connected(status: number): void {
