@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Product } from '../helpers/product.ts';
 import { makeCertificate, startTarget, type Target } from '../helpers/target.ts';
 import { connectOverTls } from '../helpers/tls-client.ts';
-import { RawClient } from '../helpers/wire.ts';
+import { eventually, RawClient } from '../helpers/wire.ts';
 
 let folder: string;
 let product: Product;
@@ -78,8 +78,10 @@ describe('a request', () => {
   test('without credentials, from a range', async () => {
     const record = await recordOf(await RawClient.connect(ports[0]!, '127.0.7.7'), head());
     expect(record).toMatchObject({ apiKeyId: keyId, identifiedBy: 'range 127.0.7.0/24' });
-    const line = product.output.split('\n').find((each) => each.includes(record.requestId))!;
-    expect(JSON.parse(line)).toMatchObject({ identified_by: 'range 127.0.7.0/24' });
+    const line = () => product.output.split('\n').find((each) => each.includes(record.requestId));
+    // Lines of requests wait a moment to be written together.
+    await eventually('its line is written', () => line() !== undefined);
+    expect(JSON.parse(line()!)).toMatchObject({ identified_by: 'range 127.0.7.0/24' });
   });
 
   test('with credentials, over TLS', async () => {

@@ -65,7 +65,7 @@ test('easing, shedding, and back', { timeout: 60_000 }, async ({ annotate }) => 
   const waiting = head('GET http://slow.test/').replace('\r\n\r\n', `\r\nX: ${'x'.repeat(14_000)}\r\n\r\n`);
   const crowd = { do: 'burst', port: product.gatewayPort, perSecond: 2_000, head: waiting, holdMs: 300 } as const;
   const entered = (n: number) => expect.poll(() => levels().length, { timeout: 15_000 }).toBe(n);
-  await clients.order<BurstReport>({ ...crowd, n: 900 });
+  await clients.order<BurstReport>({ ...crowd, n: 1_100 });
   await entered(1);
   expect(await asked()).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nConnection: close\r\n/);
   await clients.order<BurstReport>({ ...crowd, n: 500 });
