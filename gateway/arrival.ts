@@ -72,10 +72,7 @@ export class Arrival implements Receiver, WireHolder, Linked<Arrival> {
     this.deadline = new Deadline(context.deadlines, () => this.#onDeadline());
     const { secureContext } = door;
     this.#ready = secureContext === null;
-    this.wire =
-      secureContext !== null && accepted instanceof StreamWire
-        ? this.#secure(accepted.socket, secureContext)
-        : accepted;
+    this.wire = secureContext === null ? accepted : this.#secure(accepted, secureContext);
     this.wire.receiver = this;
     this.wire.start(this);
     this.deadline.arm(context.limits.headTimeoutMs);
@@ -122,7 +119,10 @@ export class Arrival implements Receiver, WireHolder, Linked<Arrival> {
     this.wire.destroy();
   }
 
-  #secure(carrier: Socket, secureContext: NonNullable<Door['secureContext']>): StreamWire {
+  #secure(accepted: Wire, secureContext: NonNullable<Door['secureContext']>): StreamWire {
+    // Never served in clear instead.
+    if (!(accepted instanceof StreamWire)) throw new Error('TLS takes a socket of Node');
+    const { socket: carrier } = accepted;
     this.#carrier = carrier;
     const socket = new TLSSocket(carrier, { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] });
     socket.disableRenegotiation();

@@ -143,26 +143,25 @@ export class UpstreamConnection implements Receiver, WireHolder, HandshakeSink, 
 
   /** To the addresses that the guard lets through, literal ones as well; the time to connect begins when they are known. */
   #dial(): Wire {
-    const { limits, addressGuard, wires } = this.#context;
+    const { limits, addressGuard } = this.#context;
     const { route } = this;
     const { host, port, scheme } = route;
-    if (leadsToExit(route)) {
-      this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
-      return wires.dial(host, port, this.#asStream);
-    }
-    const literal = scheme === 'https' ? null : addressGuard.literal(host, port);
-    if (literal !== null && typeof literal !== 'string') {
-      this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
-      return wires.dial(host, port, this.#asStream);
+    if (leadsToExit(route)) return this.#dialAddress(host);
+    if (scheme !== 'https') {
+      const literal = addressGuard.literal(host, port);
+      if (literal !== null && typeof literal !== 'string') return this.#dialAddress(host);
     }
     const lookup = new GuardedLookup(addressGuard, host, port);
     const { only } = lookup;
-    if (only !== null && scheme !== 'https') {
-      this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
-      return wires.dial(only, port, this.#asStream);
-    }
+    if (only !== null && scheme !== 'https') return this.#dialAddress(only);
     this.#armStep(limits.dnsTimeoutMs, 'upstream_dns');
     return this.#dialSocket(lookup);
+  }
+
+  #dialAddress(address: string): Wire {
+    const { limits, wires } = this.#context;
+    this.#armStep(limits.connectTimeoutMs, 'upstream_connect_timeout');
+    return wires.dial(address, this.route.port, this.#asStream);
   }
 
   /** By a socket of Node, which speaks TLS and tries several addresses. */

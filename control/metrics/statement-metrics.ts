@@ -7,25 +7,25 @@
 import { Histogram } from '../../src/core/metrics.ts';
 import type { StatementWatch } from '../store/statement-cache.ts';
 import { statementName } from '../store/statement-name.ts';
-import { createPrinter } from './exposition.ts';
+import { createPrinter, type Family } from './exposition.ts';
 
 const BUCKETS = [10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 100e-3, 1];
 /** The schema makes about forty names; later ones share `other`. */
 const MAX_NAMES = 64;
 const OTHER = 'other';
 
-const printTimes = createPrinter({
+const TIMES: Family = {
   name: 'sallyport_store_statement_seconds',
   help: 'Duration of single statements of the store, by verb and table.',
   type: 'histogram',
   labels: ['statement'],
-});
-const printRows = createPrinter({
+};
+const ROWS: Family = {
   name: 'sallyport_store_rows_total',
   help: 'Rows that statements of the store returned or changed, by verb and table.',
   type: 'counter',
   labels: ['statement'],
-});
+};
 
 /** What is counted of one name. */
 class Tally {
@@ -42,6 +42,8 @@ export interface StatementMetrics {
 
 export function createStatementMetrics(): StatementMetrics {
   const tallies = new Map<string, Tally>();
+  const printTimes = createPrinter(TIMES);
+  const printRows = createPrinter(ROWS);
   /** That of the name, or beyond the bound of those that share. */
   function tallyOf(name: string): Tally {
     const label = tallies.has(name) || tallies.size < MAX_NAMES ? name : OTHER;
