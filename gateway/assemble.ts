@@ -9,6 +9,7 @@ import type { ClientRange, Entrance } from '../src/core/entrance.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
 import type { Logger } from '../src/core/log.ts';
 import { Directory } from '../src/core/pool-index/directory.ts';
+import { RequestIds } from '../src/core/request-ids.ts';
 import { deniesAddress } from '../src/core/target-policy.ts';
 import { AddressGuard } from './address-guard.ts';
 import { AuthThrottle } from './auth-throttle.ts';
@@ -73,6 +74,7 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
   });
   ownAddresses.guard(exit.port);
   const random = randomBytes(12);
+  const requestIds = new RequestIds(random.toString('hex', 8, 12));
   const directory = new Directory({
     clock,
     localExit: exit,
@@ -102,14 +104,14 @@ export async function assemble(options: GatewayOptions, health: HealthFeed | nul
     ownAddresses,
     resolver,
     addressGuard,
-    ledger: new Ledger(clock),
+    ledger: new Ledger(clock, requestIds),
     caps,
     load: new Load(limits, descriptors, log, clock),
     throttle: new AuthThrottle(clock),
     health: health ?? directory.health,
     via: new Via(randomBytes(8).toString('hex')),
     resolveSeconds: new Map(),
-    idPrefix: random.toString('hex', 8, 12),
+    requestIds,
   });
   return { context, exit, prober: new Prober(context, Math.random) };
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../src/core/log.ts';
 import type { Histogram } from '../src/core/metrics.ts';
 import type { Route } from '../src/core/model.ts';
 import type { Directory } from '../src/core/pool-index/directory.ts';
+import type { RequestIds } from '../src/core/request-ids.ts';
 import type { AddressGuard } from './address-guard.ts';
 import type { AuthThrottle } from './auth-throttle.ts';
 import type { BindingQueue } from './binding-queue.ts';
@@ -69,8 +70,7 @@ export class GatewayContext {
   /** New tunnels are refused: they would be cut before long. */
   takesTunnels = true;
   readonly tunnels: Tunnels;
-  readonly #idPrefix: string;
-  #lastId = 0;
+  readonly requestIds: RequestIds;
 
   constructor(parts: {
     clock: Clock;
@@ -96,8 +96,7 @@ export class GatewayContext {
     throttle: AuthThrottle;
     health: HealthFeed;
     resolveSeconds: Map<string, Histogram>;
-    /** Eight random hex digits that tell this run's request ids from another's. */
-    idPrefix: string;
+    requestIds: RequestIds;
   }) {
     this.clock = parts.clock;
     this.log = parts.log;
@@ -123,7 +122,7 @@ export class GatewayContext {
     this.health = parts.health;
     this.resolveSeconds = parts.resolveSeconds;
     this.tunnels = new Tunnels(parts.deadlines, parts.revokeGraceMs);
-    this.#idPrefix = parts.idPrefix;
+    this.requestIds = parts.requestIds;
   }
 
   /** Whether a client's connection may carry another request after this one. */
@@ -131,8 +130,10 @@ export class GatewayContext {
     return !this.draining && this.load.level === NORMAL;
   }
 
-  nextRequestId(): string {
-    return `${this.#idPrefix}-${(++this.#lastId).toString(16).padStart(8, '0')}`;
+  /** Counts in a request, until `inFlight` is told of its end; answers its number. */
+  beginRequest(): number {
+    this.inFlight++;
+    return this.requestIds.next();
   }
 
   /** A route is no longer valid: its idle connections close and its tunnels are cut, in this turn. */

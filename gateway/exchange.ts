@@ -45,7 +45,8 @@ interface Moves {
 const NEVER_PLACED: readonly Route[] = [];
 
 export class Exchange implements Linked<Exchange> {
-  readonly id: string;
+  /** Its id, within this run. */
+  readonly number: number;
   readonly kind: RequestKind;
   readonly method: string;
   readonly target: Target | null;
@@ -110,13 +111,17 @@ export class Exchange implements Linked<Exchange> {
 
   constructor(context: GatewayContext, kind: RequestKind, method: string, target: Target | null, client: string) {
     this.#context = context;
-    this.id = context.nextRequestId();
+    this.number = context.beginRequest();
     this.kind = kind;
     this.method = method;
     this.target = target;
     this.client = client;
     this.startedAt = context.clock.monotonicMs();
-    context.inFlight++;
+  }
+
+  /** As everybody is told it. */
+  get id(): string {
+    return this.#context.requestIds.textOf(this.number);
   }
 
   get finished(): boolean {
@@ -297,7 +302,7 @@ export class Exchange implements Linked<Exchange> {
   /** Writes its record, once it has finished, at `nowMs` of wall time. Its key must be known. */
   record(slot: RecordSlot, nowMs: number): void {
     const { key, route, target } = this;
-    slot.requestId = this.id;
+    slot.requestNumber = this.number;
     slot.workspaceId = key!.workspaceId;
     slot.startedAtMs = Math.round(nowMs - (this.endedAt - this.startedAt));
     slot.clientAddress = this.client;

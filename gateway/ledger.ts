@@ -14,6 +14,7 @@ import type { Cause } from '../src/core/cause.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { Route } from '../src/core/model.ts';
 import type { FinishedRequest, RequestPage, RequestQuery, UsageDelta } from '../src/core/observed.ts';
+import type { RequestNames } from '../src/core/request-ids.ts';
 import { RequestRing } from '../src/core/request-ring.ts';
 import { MAX_REPORT, UsageTally } from '../src/core/usage-tally.ts';
 import type { Exchange } from './exchange.ts';
@@ -22,13 +23,14 @@ import { UnderWay } from './under-way.ts';
 export class Ledger {
   readonly #clock: Clock;
   readonly #tally = new UsageTally();
-  readonly #ring = new RequestRing();
+  readonly #ring: RequestRing;
   readonly #underWay = new UnderWay<Exchange>();
   /** A report was begun and its last page is still to be asked for. */
   #reporting = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, names: RequestNames) {
     this.#clock = clock;
+    this.#ring = new RequestRing(names);
   }
 
   /** Requests under way that have a session. */

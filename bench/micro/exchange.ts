@@ -33,6 +33,7 @@ import { type Logger, silentLog } from '../../src/core/log.ts';
 import type { ApiKeyId, ApiKeyState, Route, WorkspaceId } from '../../src/core/model.ts';
 import type { Pool } from '../../src/core/pool-index/pool.ts';
 import { resolve } from '../../src/core/pool-index/resolve.ts';
+import { RequestIds } from '../../src/core/request-ids.ts';
 import { plainSelector } from '../../src/core/selector.ts';
 import { MAX_REPORT } from '../../src/core/usage-tally.ts';
 import { startLogging } from '../../src/logging.ts';
@@ -53,6 +54,7 @@ const KEY: ApiKeyState = {
   expiresAtMs: null,
 };
 const SELECTOR = plainSelector('default', null);
+const IDS = new RequestIds('00000000');
 /** A ledger that does nothing: what remains is the exchange itself. */
 const NO_LEDGER = { begin: () => undefined, finish: () => undefined } as unknown as Ledger;
 
@@ -60,7 +62,7 @@ const NO_LEDGER = { begin: () => undefined, finish: () => undefined } as unknown
 export async function run({ quick }: MicroOptions): Promise<Row[]> {
   const rounds = quick ? 5 : 15;
   const [pool] = filledDirectory(SESSIONS, 1).pools;
-  const ledger = new Ledger(systemClock);
+  const ledger = new Ledger(systemClock, IDS);
   const booked = await measure(context(ledger), pool!, rounds, ledger);
   const bare = await measure(context(NO_LEDGER), pool!, rounds, null);
   return [
@@ -101,7 +103,7 @@ function context(ledger: Ledger, log: Logger | null = null): GatewayContext {
     health: { succeeded: () => undefined, failed: () => undefined, abandoned: () => undefined },
     via: new Via('bench'),
     resolveSeconds: new Map(),
-    idPrefix: '00000000',
+    requestIds: IDS,
   });
 }
 
@@ -189,7 +191,7 @@ function cpuSince(before: NodeJS.CpuUsage): number {
 
 /** A walk over tunnels of which none, and of which each, moved since the last; the pages of the report are its part. */
 async function measureReports(pool: Pool, rounds: number): Promise<Row[]> {
-  const ledger = new Ledger(systemClock);
+  const ledger = new Ledger(systemClock, IDS);
   const shared = context(ledger);
   const tunnels = Array.from({ length: TUNNELS }, () => begin(shared, pool));
   const idle: number[] = [];

@@ -13,16 +13,17 @@
 import type { ApiKeyId, PoolId, SessionId, WorkspaceId } from './model.ts';
 import type { AttemptRecord, FinishedRequest, RequestFilter, RequestPage, RequestQuery } from './observed.ts';
 import type { Move } from './pool-index/choice.ts';
+import type { RequestNames } from './request-ids.ts';
 
 /** Records kept. */
 export const MAX_FINISHED_REQUESTS = 10_000;
 /** Records answered at once: copying them to the other thread takes a few milliseconds. */
 export const MAX_PAGE = 1_000;
 
-/** A record as it is kept: as `FinishedRequest`, but for what is −1 where that has null. */
+/** A record as it is kept: as `FinishedRequest`, but for its request's id, and for what is −1 where that has null. */
 export class RecordSlot {
   sequence = 0;
-  requestId = '';
+  requestNumber = 0;
   workspaceId = '' as WorkspaceId;
   startedAtMs = 0;
   clientAddress = '';
@@ -50,12 +51,13 @@ export class RecordSlot {
   bytesIn = 0;
 
   /** A copy, as it is told. */
-  read(): FinishedRequest {
-    const { earlier, lastAttemptMs, sessionId, cause, accountName, dialMs, firstByteMs, ...rest } = this;
+  read(names: RequestNames): FinishedRequest {
+    const { requestNumber, earlier, lastAttemptMs, sessionId, cause, accountName, dialMs, firstByteMs, ...rest } = this;
     const attempts = earlier === null ? [] : [...earlier];
     if (lastAttemptMs !== -1) attempts.push({ sessionId: sessionId!, cause, ms: lastAttemptMs });
     return {
       ...rest,
+      requestId: names.textOf(requestNumber),
       sessionId,
       cause,
       attempts,
@@ -67,10 +69,12 @@ export class RecordSlot {
 }
 
 export class RequestRing {
+  readonly #names: RequestNames;
   readonly #records: (RecordSlot | null)[];
   #last = 0;
 
-  constructor(capacity: number = MAX_FINISHED_REQUESTS) {
+  constructor(names: RequestNames, capacity: number = MAX_FINISHED_REQUESTS) {
+    this.#names = names;
     this.#records = new Array<RecordSlot | null>(capacity).fill(null);
   }
 
@@ -86,9 +90,11 @@ export class RequestRing {
 
   /** The record of a request; null when it is not kept (any more). Looks through the ring, newest first. */
   find(requestId: string): FinishedRequest | null {
+    const number = this.#names.numberOf(requestId);
+    if (number === 0) return null;
     for (let sequence = this.#last; sequence >= this.#oldest(); sequence--) {
       const record = this.#at(sequence);
-      if (record.requestId === requestId) return record.read();
+      if (record.requestNumber === number) return record.read(this.#names);
     }
     return null;
   }
@@ -103,7 +109,7 @@ export class RequestRing {
     let sequence = from - 1;
     while (sequence < last && records.length < most) {
       const record = this.#at(++sequence);
-      if (passes(record, filter)) records.push(record.read());
+      if (passes(record, filter)) records.push(record.read(this.#names));
     }
     return { records, sequence, missed: from - afterSequence - 1 };
   }

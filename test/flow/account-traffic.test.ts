@@ -55,10 +55,10 @@ afterEach(async () => {
 /** From now on every request is an account's, and pushes these bindings of it. */
 function actFor(accountName: string, bindings: readonly Partial<AccountBinding>[] = []): void {
   let context: GatewayContext | null = null;
-  const { nextRequestId } = GatewayContext.prototype;
-  vi.spyOn(GatewayContext.prototype, 'nextRequestId').mockImplementation(function (this: GatewayContext) {
+  const { beginRequest } = GatewayContext.prototype;
+  vi.spyOn(GatewayContext.prototype, 'beginRequest').mockImplementation(function (this: GatewayContext) {
     context = this;
-    return nextRequestId.call(this);
+    return beginRequest.call(this);
   });
   const { place } = Exchange.prototype;
   vi.spyOn(Exchange.prototype, 'place').mockImplementation(function (this: Exchange, route, trial) {
@@ -119,9 +119,9 @@ test('a binding made in a request’s turn is a row soon after, and its moves ar
 /** The gateway's context, as its next request shows it. */
 async function contextOf(): Promise<GatewayContext> {
   vi.restoreAllMocks();
-  const { nextRequestId } = GatewayContext.prototype;
-  const seen = vi.spyOn(GatewayContext.prototype, 'nextRequestId').mockImplementation(function (this: GatewayContext) {
-    return nextRequestId.call(this);
+  const { beginRequest } = GatewayContext.prototype;
+  const seen = vi.spyOn(GatewayContext.prototype, 'beginRequest').mockImplementation(function (this: GatewayContext) {
+    return beginRequest.call(this);
   });
   await get();
   return seen.mock.contexts[0] as GatewayContext;

@@ -4,13 +4,12 @@ import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SessionId, WorkspaceId } from '../../src/core/model.ts';
 import type { ExplainQuery, Explanation, SessionLiveState } from '../../src/core/observed.ts';
-import { RequestRing } from '../../src/core/request-ring.ts';
 import { type ControlRig, startControlRig, staticSession } from '../helpers/control-rig.ts';
-import { finishAt } from '../helpers/observed-records.ts';
+import { finishAt, newRing } from '../helpers/observed-records.ts';
 import { uuidOf as uuid } from '../helpers/proxied.ts';
 
 const PROXIES = 'proxies.v1.Proxies';
-const ring = new RequestRing();
+const ring = newRing();
 const states = new Map<string, SessionLiveState>();
 const explained: ExplainQuery[] = [];
 let explanation: Explanation;

@@ -19,13 +19,12 @@ import { BadRequestSchema } from '../../control/gen/google/rpc/error_details_pb.
 import { Proxies } from '../../control/gen/proxies/v1/proxies_pb.ts';
 import type { SessionId, WorkspaceId } from '../../src/core/model.ts';
 import type { RequestQuery } from '../../src/core/observed.ts';
-import { RequestRing } from '../../src/core/request-ring.ts';
 import { type ControlRig, RIG_KEY, startControlRig } from '../helpers/control-rig.ts';
-import { finishAt } from '../helpers/observed-records.ts';
+import { finishAt, newRing } from '../helpers/observed-records.ts';
 import { uuidOf as uuid } from '../helpers/proxied.ts';
 
 const TAIL = 'proxies.v1.Proxies/TailRequests';
-const ring = new RequestRing();
+const ring = newRing();
 /** Called when a stream has found where it begins. */
 let onBegin: () => void = () => undefined;
 let failing = false;

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { ApiKeyId, WorkspaceId } from '../../src/core/model.ts';
 import type { FinishedRequest } from '../../src/core/observed.ts';
-import type { RequestRing } from '../../src/core/request-ring.ts';
+import type { RequestNames } from '../../src/core/request-ids.ts';
+import { RequestRing } from '../../src/core/request-ring.ts';
 
 /** The record of a forwarded request that went well; `over` changes what a test is about. */
 export function finishedRequest(workspaceId: WorkspaceId, over: Partial<FinishedRequest> = {}): FinishedRequest {
@@ -35,17 +36,45 @@ export function finishedRequest(workspaceId: WorkspaceId, over: Partial<Finished
   };
 }
 
+/** Any text may be a request's id: its number is its place among them. */
+class AnyNames implements RequestNames {
+  readonly #texts: string[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  give(text: string): number {
+    const number = this.numberOf(text) || this.#texts.push(text);
+    this.#numbers.set(text, number);
+    return number;
+  }
+
+  textOf(number: number): string {
+    return this.#texts[number - 1]!;
+  }
+
+  numberOf(text: string): number {
+    return this.#numbers.get(text) ?? 0;
+  }
+}
+
+const names = new AnyNames();
+
+/** A ring for `putRecord`. */
+export function newRing(capacity?: number): RequestRing {
+  return new RequestRing(names, capacity);
+}
+
 /** Writes a record into a ring, as the gateway would; answers it as it is told. */
 export function putRecord(ring: RequestRing, record: FinishedRequest): FinishedRequest {
   const slot = ring.claim();
-  const { sequence: _, attempts, accountName, dialMs, firstByteMs, ...rest } = record;
+  const { sequence: _, requestId, attempts, accountName, dialMs, firstByteMs, ...rest } = record;
   Object.assign(slot, rest);
+  slot.requestNumber = names.give(requestId);
   slot.accountName = accountName ?? '';
   slot.earlier = attempts;
   slot.lastAttemptMs = -1;
   slot.dialMs = dialMs ?? -1;
   slot.firstByteMs = firstByteMs ?? -1;
-  return slot.read();
+  return slot.read(names);
 }
 
 /** Finishes a request at a ring; answers its record. */

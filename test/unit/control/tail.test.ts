@@ -8,13 +8,13 @@ import type { TailRequestsResponse } from '../../../control/gen/proxies/v1/proxi
 import { tailRequests } from '../../../control/services/tail.ts';
 import { silentLog } from '../../../src/core/log.ts';
 import type { WorkspaceId } from '../../../src/core/model.ts';
-import { RequestRing } from '../../../src/core/request-ring.ts';
-import { finishAt } from '../../helpers/observed-records.ts';
+import type { RequestRing } from '../../../src/core/request-ring.ts';
+import { finishAt, newRing } from '../../helpers/observed-records.ts';
 
 const workspaceId = randomUUID() as WorkspaceId;
 
 function startRig(capacity = 100) {
-  const ring = new RequestRing(capacity);
+  const ring = newRing(capacity);
   const access = createAccessTable();
   access.putWorkspace(workspaceId);
   let nowMs = 0;

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Cause } from '../../../src/core/cause.ts';
 import type { ApiKeyId, PoolId, SessionId, WorkspaceId } from '../../../src/core/model.ts';
 import type { FinishedRequest, RequestFilter } from '../../../src/core/observed.ts';
-import { MAX_FINISHED_REQUESTS, MAX_PAGE, RequestRing } from '../../../src/core/request-ring.ts';
-import { putRecord } from '../../helpers/observed-records.ts';
+import { MAX_FINISHED_REQUESTS, MAX_PAGE, type RequestRing } from '../../../src/core/request-ring.ts';
+import { newRing, putRecord } from '../../helpers/observed-records.ts';
 
 const OURS = 'ours' as WorkspaceId;
 const ALL: RequestFilter = { workspaceId: OURS, poolId: null, sessionId: null, accountName: null, cause: null };
@@ -40,7 +40,7 @@ function record(sequence: number, over: Partial<FinishedRequest> = {}): Finished
 }
 
 function ringOf(count: number, capacity?: number): RequestRing {
-  const ring = new RequestRing(capacity);
+  const ring = newRing(capacity);
   for (let i = 1; i <= count; i++) putRecord(ring, record(i));
   return ring;
 }
@@ -52,7 +52,7 @@ describe('the ring', () => {
     expect(ring.find('r-6')?.sequence).toBe(6);
     expect(ring.find(`r-${MAX_FINISHED_REQUESTS + 5}`)?.sequence).toBe(MAX_FINISHED_REQUESTS + 5);
     expect(ring.find('r-0')).toBeNull();
-    expect(new RequestRing().find('r-1')).toBeNull();
+    expect(newRing().find('r-1')).toBeNull();
   });
 
   it('answers where now is to a reader who starts, and to one from another life', () => {
@@ -90,7 +90,7 @@ describe('the ring', () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 10 }), (steps, capacity) => {
-        const ring = new RequestRing(capacity);
+        const ring = newRing(capacity);
         let at = 0;
         let missed = 0;
         let pushed = 0;
@@ -117,7 +117,7 @@ describe('the ring', () => {
 describe('a filter', () => {
   const refused = { cause: 'pool_empty' as Cause, sessionId: null };
   const matching = (filter: Partial<RequestFilter>): number[] => {
-    const ring = new RequestRing();
+    const ring = newRing();
     putRecord(ring, record(1));
     putRecord(ring, record(2, { workspaceId: 'theirs' as WorkspaceId }));
     putRecord(ring, record(3, refused));
