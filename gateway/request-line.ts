@@ -5,13 +5,9 @@
  * Invariant: no credential, and no path.
  */
 import { FIELD, type LineShape } from '../src/core/log.ts';
-import { ownCopy } from '../src/core/own-copy.ts';
 import { nameOfFault } from '../src/core/selector-fault.ts';
 import type { Exchange } from './exchange.ts';
 import { authorityOf } from './http1/target.ts';
-
-/** V8 copies shorter parts of a text. */
-const SHORTEST_VIEW = 13;
 
 export const requestLine: LineShape<Exchange> = {
   message: 'request',
@@ -24,8 +20,7 @@ export const requestLine: LineShape<Exchange> = {
     [FIELD.sessionId, ({ route }) => route?.sessionId],
     [FIELD.client, ({ client }) => client],
     [FIELD.kind, ({ kind }) => kind],
-    // A method stands in its request's head, which has credentials: the line keeps no part of that.
-    [FIELD.method, ({ method }) => (method.length < SHORTEST_VIEW ? method : ownCopy(method))],
+    [FIELD.method, ({ method }) => method],
     [FIELD.target, ({ target }) => (target === null ? undefined : authorityOf(target.host, target.port))],
     [FIELD.stage, ({ stage }) => stage],
     [FIELD.status, ({ status }) => status],

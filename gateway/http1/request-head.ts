@@ -14,7 +14,14 @@ import { type FieldSection, hasOption, parseContentLength, parseFields } from '.
 import type { HeadMemo } from './head-memo.ts';
 import { forwardedOnce } from './max-forwards.ts';
 import { hasStrayOctet, isToken, isVisible, tokenEnd } from './octets.ts';
-import { isAuthority, OURSELVES, parseAbsoluteTarget, parseAuthorityTarget, type Target } from './target.ts';
+import {
+  endsAuthority,
+  isAuthority,
+  OURSELVES,
+  parseAbsoluteTarget,
+  parseAuthorityTarget,
+  type Target,
+} from './target.ts';
 
 /** How a body is delimited: its length in bytes (0: none), or chunked. */
 export type BodyFraming = number | 'chunked';
@@ -44,11 +51,15 @@ export interface Refusal {
 }
 
 /** Methods that pass: those that Node's parser knows (P14). TRACE is refused (405), the rest is unknown (501). */
-const METHODS = new Set([
+const METHODS = [
   'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY',
   'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH', 'MKCALENDAR', 'ACL', 'BIND', 'UNBIND', 'REBIND', 'MKACTIVITY',
   'CHECKOUT', 'MERGE', 'LINK', 'UNLINK', 'PURGE', 'QUERY', 'M-SEARCH', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE', 'SOURCE',
-]); // biome-ignore format: one list
+]; // biome-ignore format: one list
+/** The same by length: few of one length begin alike. */
+const METHODS_BY_LENGTH = Array.from({ length: Math.max(...METHODS.map(({ length }) => length)) + 1 }, (_, length) =>
+  METHODS.filter((method) => method.length === length),
+);
 
 /** What a client may upgrade to (E12); to anything else, h2c above all, nobody here does (B54). */
 const UPGRADES = new Set(['websocket']);
@@ -154,15 +165,30 @@ function parseRequestLine(
   if (methodEnd === 0 || octets[methodEnd] !== 0x20) return BAD;
   const targetEnd = text.indexOf(' ', methodEnd + 1);
   if (targetEnd === -1 || targetEnd > lineEnd || !isVisible(octets, methodEnd + 1, targetEnd)) return BAD;
-  const version = text.slice(targetEnd + 1, lineEnd);
-  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
-    return /^HTTP\/[0-9]\.[0-9]$/.test(version) ? VERSION : BAD;
-  }
-  const method = text.slice(0, methodEnd);
-  if (!METHODS.has(method)) return method === 'TRACE' ? TRACE : METHOD;
+  const minor = minorVersionOf(text, targetEnd + 1, lineEnd);
+  if (minor === -1) return /^HTTP\/[0-9]\.[0-9]$/.test(text.slice(targetEnd + 1, lineEnd)) ? VERSION : BAD;
+  const method = knownMethod(octets, methodEnd);
+  if (method === null) return text.startsWith('TRACE ') ? TRACE : METHOD;
   const raw = text.slice(methodEnd + 1, targetEnd);
   const target = parseTarget(method, raw, memo);
-  return target === null ? BAD : { method, raw, target, minor: version === 'HTTP/1.1' ? 1 : 0 };
+  return target === null ? BAD : { method, raw, target, minor };
+}
+
+/** 0 or 1 where text[start, end) is a version of HTTP/1 that we speak; else -1. */
+function minorVersionOf(text: string, start: number, end: number): number {
+  if (end - start !== 8 || !text.startsWith('HTTP/1.', start)) return -1;
+  const minor = text.charCodeAt(start + 7) - 0x30;
+  return minor === 0 || minor === 1 ? minor : -1;
+}
+
+/** The method that the first octets spell, as the one text that we have of it; null where it does not pass. */
+function knownMethod(octets: Uint8Array, length: number): string | null {
+  for (const method of METHODS_BY_LENGTH[length] ?? []) {
+    let i = 0;
+    while (i < length && octets[i] === method.charCodeAt(i)) i++;
+    if (i === length) return method;
+  }
+  return null;
 }
 
 function parseTarget(method: string, raw: string, memo: HeadMemo | null): Target | null {
@@ -237,14 +263,8 @@ function isHostField(value: string, line: RequestLine): boolean {
   // Nearly always it is the authority of a target that was found good a moment ago.
   const { raw } = line;
   const start = line.method === 'CONNECT' ? 0 : HTTP_PREFIX_LENGTH;
-  if (raw.startsWith(value, start) && isAuthorityEnd(raw, start + value.length)) {
+  if (raw.startsWith(value, start) && endsAuthority(raw, start + value.length)) {
     return value !== '' && !value.includes('/') && !value.includes('?');
   }
   return isAuthority(value);
-}
-
-/** Whether the authority of a target may end at this index. */
-function isAuthorityEnd(target: string, at: number): boolean {
-  const c = target.charCodeAt(at);
-  return at === target.length || c === 0x2f || c === 0x3f;
 }

@@ -41,25 +41,32 @@ export interface AuthorityMemo {
 export function parseAbsoluteTarget(text: string, memo: AuthorityMemo | null = null): Target | null {
   if (!text.startsWith(HTTP_PREFIX) && text.slice(0, 7).toLowerCase() !== HTTP_PREFIX) return null;
   if (text.includes('#')) return null;
-  let end = 7;
-  while (end < text.length) {
-    const c = text.charCodeAt(end);
-    if (c === 0x2f || c === 0x3f) break;
-    end++;
-  }
-  const authority = findAuthority(text.slice(7, end), memo);
-  if (!authority) return null;
-  const rest = text.slice(end);
-  return { host: authority.host, port: authority.port, path: rest.charCodeAt(0) === 0x3f ? `/${rest}` : rest };
+  const authority = findAuthority(text, memo);
+  if (authority === null) return null;
+  const { host, port } = authority.target;
+  const rest = text.slice(7 + authority.text.length);
+  return { host, port, path: rest.charCodeAt(0) === 0x3f ? `/${rest}` : rest };
 }
 
 /** The authority of an absolute-form target: what it means is found out once where it comes again and again. */
-function findAuthority(text: string, memo: AuthorityMemo | null): Target | null {
+function findAuthority(text: string, memo: AuthorityMemo | null): KnownAuthority | null {
   const known = memo?.authority ?? null;
-  if (known !== null && known.text === text) return known.target;
-  const target = parseAuthority(text, 80);
-  if (memo !== null && target !== null) memo.authority = { text: ownCopy(text), target };
-  return target;
+  if (known !== null && text.startsWith(known.text, 7) && endsAuthority(text, 7 + known.text.length)) return known;
+  let end = 7;
+  while (!endsAuthority(text, end)) end++;
+  const found = text.slice(7, end);
+  const target = parseAuthority(found, 80);
+  if (target === null) return null;
+  if (memo === null) return { text: found, target };
+  memo.authority = { text: ownCopy(found), target };
+  return memo.authority;
+}
+
+/** Whether the authority of an absolute-form target, or of an authority-form one, ends at this index at the latest. */
+export function endsAuthority(target: string, at: number): boolean {
+  if (at >= target.length) return true;
+  const c = target.charCodeAt(at);
+  return c === 0x2f || c === 0x3f;
 }
 
 /** Parses `host:port` of a CONNECT; the port is required. */
