@@ -87,9 +87,8 @@ export function admit(
   // Whoever dials it, we would meet ourselves, or our control port (K24).
   if (context.ownAddresses.isOwn(target.host, target.port)) return 'loop_detected';
   if (pool.targets?.denies(target, exchange.kind === 'connect')) return 'destination_denied';
-  const full = context.caps.admit(key);
-  if (full !== null) return full;
-  exchange.admitted = true;
+  exchange.slots = context.caps.admit(key);
+  if (exchange.slots === null) return 'limit_reached';
 
   exchange.stage = 'resolve';
   exchange.selector = selector;

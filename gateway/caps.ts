@@ -18,7 +18,7 @@
  */
 import type { Cause } from '../src/core/cause.ts';
 import type { GatewayLimits } from '../src/core/limits.ts';
-import type { ApiKeyState, PoolPolicyState, Route } from '../src/core/model.ts';
+import type { ApiKeyId, ApiKeyState, PoolPolicyState, Route, WorkspaceId } from '../src/core/model.ts';
 import { leadsToExit } from '../src/core/pool-index/route.ts';
 import type { SessionLive } from '../src/core/pool-index/session-live.ts';
 import { DESCRIPTOR_RESERVE } from './descriptors.ts';
@@ -39,9 +39,19 @@ export interface CapHoldings {
   readonly members: number;
 }
 
+/** The slots that one member of a level has taken. */
+class Taken<Member> {
+  readonly member: Member;
+  count = 0;
+
+  constructor(member: Member) {
+    this.member = member;
+  }
+}
+
 /** Counts of one level, by member; members without any are forgotten. */
 class Level<Member> {
-  readonly #counts = new Map<Member, number>();
+  readonly #members = new Map<Member, Taken<Member>>();
   readonly #bound: number;
 
   constructor(bound: number) {
@@ -49,22 +59,37 @@ class Level<Member> {
   }
 
   get members(): number {
-    return this.#counts.size;
+    return this.#members.size;
   }
 
-  /** Takes a slot of the member; false: it has none left. */
-  take(member: Member): boolean {
-    const count = this.#counts.get(member) ?? 0;
-    if (count >= this.#bound) return false;
-    this.#counts.set(member, count + 1);
-    return true;
+  /** Takes a slot of the member; null: it has none left. */
+  take(member: Member): Taken<Member> | null {
+    let taken = this.#members.get(member);
+    if (taken === undefined) {
+      if (this.#bound === 0) return null;
+      taken = new Taken(member);
+      this.#members.set(member, taken);
+    }
+    if (taken.count >= this.#bound) return null;
+    taken.count++;
+    return taken;
   }
 
-  give(member: Member): void {
-    const count = this.#counts.get(member)!;
-    if (count > 1) this.#counts.set(member, count - 1);
-    else this.#counts.delete(member);
+  /** Gives back a slot that was taken. */
+  give(taken: Taken<Member>): void {
+    if (--taken.count === 0) this.#members.delete(taken.member);
   }
+
+  /** The same, of whoever does not know it by anything but its name. */
+  giveOf(member: Member): void {
+    this.give(this.#members.get(member)!);
+  }
+}
+
+/** What a request holds until it ends. */
+export interface RequestSlots {
+  readonly key: Taken<ApiKeyId>;
+  readonly workspace: Taken<WorkspaceId>;
 }
 
 export class Caps {
@@ -74,8 +99,8 @@ export class Caps {
   readonly #maxTurnedAway: number;
   readonly #maxDials: number;
   readonly #addresses: Level<string>;
-  readonly #keys: Level<string>;
-  readonly #workspaces: Level<string>;
+  readonly #keys: Level<ApiKeyId>;
+  readonly #workspaces: Level<WorkspaceId>;
   #connections = 0;
   #turnedAway = 0;
   #sockets = 0;
@@ -112,7 +137,7 @@ export class Caps {
   /** A client of this network (`networkOf`) connects; a cause: it is to be turned away. */
   connect(network: string): Cause | null {
     if (this.#connections >= this.maxConnections || this.#sockets >= this.#maxSockets) return 'overloaded';
-    if (!this.#addresses.take(network)) return 'overloaded';
+    if (this.#addresses.take(network) === null) return 'overloaded';
     this.#connections++;
     this.#sockets++;
     return null;
@@ -122,7 +147,7 @@ export class Caps {
   disconnect(network: string): void {
     this.#connections--;
     this.#sockets--;
-    this.#addresses.give(network);
+    this.#addresses.giveOf(network);
   }
 
   /** A connection that is not taken may stay until its answer is read; false: it may not. */
@@ -139,22 +164,24 @@ export class Caps {
     this.#sockets--;
   }
 
-  /** A request or tunnel begins. */
-  admit(key: ApiKeyState): Cause | null {
-    if (!this.#keys.take(key.id)) return 'limit_reached';
-    if (!this.#workspaces.take(key.workspaceId)) {
-      this.#keys.give(key.id);
-      return 'limit_reached';
+  /** A request or tunnel begins: what it gives back with `release`; null: its key or workspace has no slot left. */
+  admit({ id, workspaceId }: ApiKeyState): RequestSlots | null {
+    const key = this.#keys.take(id);
+    if (key === null) return null;
+    const workspace = this.#workspaces.take(workspaceId);
+    if (workspace === null) {
+      this.#keys.give(key);
+      return null;
     }
     this.#requests++;
-    return null;
+    return { key, workspace };
   }
 
   /** One that was admitted ends. */
-  release(key: ApiKeyState): void {
+  release({ key, workspace }: RequestSlots): void {
     this.#requests--;
-    this.#keys.give(key.id);
-    this.#workspaces.give(key.workspaceId);
+    this.#keys.give(key);
+    this.#workspaces.give(workspace);
   }
 
   /** A tunnel of this session begins. */

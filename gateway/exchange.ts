@@ -17,6 +17,7 @@ import { NO_TRIAL } from '../src/core/pool-index/health.ts';
 import type { ResolveOutcome } from '../src/core/pool-index/pool.ts';
 import type { RecordSlot } from '../src/core/request-ring.ts';
 import type { Selector, SelectorFault } from '../src/core/selector.ts';
+import type { RequestSlots } from './caps.ts';
 import { networkOfPeer } from './client-network.ts';
 import type { GatewayContext } from './context.ts';
 import { outcomeOf, type PoolCounters, type RequestKind } from './counters.ts';
@@ -64,8 +65,8 @@ export class Exchange implements Linked<Exchange> {
   identifiedBy = '';
   /** Why its selector was refused; null unless it was. */
   selectorFault: SelectorFault | null = null;
-  /** Whether it holds a slot of its key and workspace. */
-  admitted = false;
+  /** Of its key and workspace, once it is admitted. */
+  slots: RequestSlots | null = null;
   /** Whether it holds a tunnel's slot of its session. */
   tunnelled = false;
   /** Set by `place` and `move`, and kept whatever becomes of the session. */
@@ -246,7 +247,7 @@ export class Exchange implements Linked<Exchange> {
     this.#step = 'over';
     context.inFlight--;
     if (this.route !== null) this.#displace(cause, wasServed);
-    if (this.admitted) context.caps.release(this.key!);
+    if (this.slots !== null) context.caps.release(this.slots);
     const pool = this.pool ?? context.counters.unplaced();
     pool.count(this.kind, outcomeOf(cause));
     pool.bytesIn += this.bytesIn;

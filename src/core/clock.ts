@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** Time, passed in: production reads the system's, tests advance a fake one. */
 export interface Clock {
   /** Wall time, milliseconds since the epoch. For records, never for durations. */
