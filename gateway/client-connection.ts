@@ -201,7 +201,7 @@ export class ClientConnection implements ForwardClient, TunnelClient, Served, En
         const exchange = new Exchange(this.#context, 'forward', '', null, this.#arrival.address);
         return this.#answer(exchange, head.cause, false, head.status);
       }
-      this.#pending = buffer.length === head.size ? null : buffer.subarray(head.size);
+      this.#pending = buffer.length === head.size ? null : this.wire.behind(buffer, head.size);
       this.#begin(head);
     }
   }

@@ -235,14 +235,19 @@ export class Forward implements UpstreamOwner {
     let from = searched;
     for (;;) {
       connection.replies ??= new ReplyMemo();
-      const reply = parseReplyHead(buffer, from, this.#head.method, limits, connection.replies);
+      const { replies } = connection;
+      const reply = parseReplyHead(buffer, from, this.#head.method, limits, replies);
       if (reply === 'malformed') return this.#fail('upstream_protocol');
       if (reply === null) {
         this.#pending = connection.wire.keep(buffer);
         return;
       }
-      if (this.#context.credentialEcho.isIn(this.#route, reply)) return this.#fail('upstream_protocol');
-      const rest = reply.size === buffer.length ? null : buffer.subarray(reply.size);
+      // A connection has one route: what was harmless there is so again.
+      if (!replies.knowsHarmless(reply)) {
+        if (this.#context.credentialEcho.isIn(this.#route, reply)) return this.#fail('upstream_protocol');
+        replies.foundHarmless(reply);
+      }
+      const rest = reply.size === buffer.length ? null : connection.wire.behind(buffer, reply.size);
       if (reply.status >= 200) return this.#onReply(reply, rest, connection);
       if (reply.upgrade !== null && reply.upgrade === this.#head.upgrade) return this.#switch(reply, rest, connection);
       if (!this.#relayInterim(reply)) return this.#fail('upstream_protocol');

@@ -92,8 +92,11 @@ export function mayGoOn(cause: Cause): boolean {
 
 /** Our three lines on every answer: request id, session once resolved, and RFC 9209 status. */
 export function identityLines(exchange: Exchange, cause: Cause | null): string {
-  let lines = `Sallyport-Request-Id: ${exchange.id}\r\n`;
-  if (exchange.route !== null) lines += `Sallyport-Session: ${exchange.route.sessionId}\r\n`;
+  const { id, route } = exchange;
+  const lines =
+    route === null
+      ? `Sallyport-Request-Id: ${id}\r\n`
+      : `Sallyport-Request-Id: ${id}\r\nSallyport-Session: ${route.sessionId}\r\n`;
   if (cause === null) return `${lines}Proxy-Status: sallyport\r\n`;
   const { error } = CAUSES[cause];
   return `${lines}Proxy-Status: sallyport${error === null ? '' : `; error=${error}`}; details="${cause}"\r\n`;

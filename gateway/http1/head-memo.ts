@@ -48,6 +48,7 @@ export class ReplyMemo {
   #octets: Buffer | null = null;
   #reply: ReplyHead | null = null;
   #method = '';
+  #isHarmless = false;
   /** In a row. */
   #new = 0;
 
@@ -66,5 +67,16 @@ export class ReplyMemo {
     this.#octets = Buffer.from(buffer.subarray(0, reply.size));
     this.#reply = reply;
     this.#method = method;
+    this.#isHarmless = false;
+  }
+
+  /** Whether it is the known one, and was found to hold nothing that must not pass. */
+  knowsHarmless(reply: ReplyHead): boolean {
+    return this.#isHarmless && reply === this.#reply;
+  }
+
+  /** It holds nothing that must not pass. */
+  foundHarmless(reply: ReplyHead): void {
+    if (reply === this.#reply) this.#isHarmless = true;
   }
 }

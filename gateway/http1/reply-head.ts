@@ -25,6 +25,8 @@ export interface ReplyHead {
   readonly upgrade: string | null;
   readonly contentLength: string | null;
   readonly size: number;
+  /** What every client gets of it alike, once that was written (`write-head.ts`): a reply that comes again has it. */
+  start: string | null;
 }
 
 const MALFORMED = 'malformed';
@@ -60,7 +62,7 @@ export function parseReplyHead(
   const body = replyFramingOf(method, status, minor, fields);
   if (body === MALFORMED) return MALFORMED;
   const { connection } = fields;
-  const reply = {
+  const reply: ReplyHead = {
     status,
     minor,
     reason: text.slice(13, lineEnd),
@@ -71,6 +73,7 @@ export function parseReplyHead(
     upgrade: status === 101 && hasOption(connection, 'upgrade') ? (fields.upgrade?.toLowerCase() ?? null) : null,
     contentLength: fields.contentLength,
     size: headEnd + 4,
+    start: null,
   };
   memo?.put(buffer, method, reply);
   return reply;

@@ -60,14 +60,20 @@ export interface ReplyOptions {
 
 /** A final response as it goes to the client; `own`: further lines of ours. */
 export function replyHead(reply: ReplyHead, own: string, options: ReplyOptions): string {
-  let text = `HTTP/1.1 ${reply.status} ${reply.reason}\r\n${reply.endToEnd}`;
-  if (options.head || reply.status === 304) {
-    if (reply.contentLength !== null) text += `Content-Length: ${reply.contentLength}\r\n`;
-  } else if (reply.body === 'chunked') {
-    if (!options.decode) text += 'Transfer-Encoding: chunked\r\n';
-  } else if (reply.body !== 'close' && reply.status !== 204) text += `Content-Length: ${reply.body}\r\n`;
+  reply.start ??= replyStart(reply, options.head);
+  let text = reply.start;
+  if (reply.body === 'chunked' && !options.decode) text += 'Transfer-Encoding: chunked\r\n';
   text += own;
   if (!options.keepAlive) text += 'Connection: close\r\n';
   else if (options.minor === 0) text += 'Connection: keep-alive\r\n';
   return `${text}\r\n`;
+}
+
+/** The lines of a response that are the same for whoever is answered by it. */
+function replyStart({ status, reason, endToEnd, body, contentLength }: ReplyHead, toHead: boolean): string {
+  const start = `HTTP/1.1 ${status} ${reason}\r\n${endToEnd}`;
+  // A body has a length where it has an end: not one in chunks, nor one up to the end of the connection.
+  const ofBody = typeof body === 'number' && status !== 204 ? String(body) : null;
+  const length = toHead || status === 304 ? contentLength : ofBody;
+  return length === null ? start : `${start}Content-Length: ${length}\r\n`;
 }

@@ -16,7 +16,7 @@ export const READ_BYTES = 65_536;
 
 const MAX_FREE = 16;
 const MAX_LENT = 64;
-/** Views of so many octets and less are kept: heads and small bodies. */
+/** Views of so many octets and less are kept, and what was last asked for of each: heads and small bodies. */
 const MAX_VIEW = 2_048;
 
 /** Who still writes from a buffer. */
@@ -31,6 +31,8 @@ export class ReadMemory {
   /** What is put together to be written in this turn. */
   #scratch: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #views: (Buffer | undefined)[] = new Array(MAX_VIEW + 1).fill(undefined);
+  /** A part of the view of that length, up to its end. */
+  readonly #ends: (Buffer | undefined)[] = new Array(MAX_VIEW + 1).fill(undefined);
   readonly #free: Buffer[] = [];
   readonly #lent: { readonly buffer: Buffer; readonly to: Borrower }[] = [];
 
@@ -43,6 +45,18 @@ export class ReadMemory {
       this.#views[length] = view;
     }
     return view;
+  }
+
+  /** `octets` without the first `from`: of a view the same object as the last time, where that was for the same. */
+  behind(octets: Buffer, from: number): Buffer {
+    const { length } = octets;
+    if (octets !== this.#views[length]) return octets.subarray(from);
+    let end = this.#ends[length];
+    if (end === undefined || end.length !== length - from) {
+      end = octets.subarray(from);
+      this.#ends[length] = end;
+    }
+    return end;
   }
 
   /** To write from in this turn; who does not get rid of all of it then says `lendScratch`. */

@@ -100,6 +100,10 @@ export class StreamWire implements Wire {
     return this.socket.write(Buffer.concat([Buffer.from(text, 'latin1'), octets]));
   }
 
+  behind(octets: Buffer, from: number): Buffer {
+    return octets.subarray(from);
+  }
+
   keep(octets: Buffer): Buffer {
     return octets;
   }

@@ -146,6 +146,10 @@ export class TcpWire implements Wire {
     return this.writeOctets(Buffer.from(scratch.subarray(0, length + octets.length)));
   }
 
+  behind(octets: Buffer, from: number): Buffer {
+    return this.#parts.memory.behind(octets, from);
+  }
+
   keep(octets: Buffer): Buffer {
     return octets.buffer === this.#lending?.buffer ? Buffer.from(octets) : octets;
   }

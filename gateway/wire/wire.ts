@@ -74,6 +74,8 @@ export interface Wire {
   writeLent(octets: Buffer): boolean;
   /** Text and lent octets behind it at once; together they are READ_BYTES at most. */
   join(text: string, octets: Buffer): boolean;
+  /** What of the octets that this wire lent stands behind the first `from`; there are more than that. */
+  behind(octets: Buffer, from: number): Buffer;
   /** Octets that this wire lent, as they can be kept beyond the turn. */
   keep(octets: Buffer): Buffer;
   /** Writes octets that this wire lent to another; false: that takes no more for now. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HeadMemo } from '../../../../gateway/http1/head-memo.ts';
+import { HeadMemo, ReplyMemo } from '../../../../gateway/http1/head-memo.ts';
+import { parseReplyHead, type ReplyHead } from '../../../../gateway/http1/reply-head.ts';
 import { parseRequestHead } from '../../../../gateway/http1/request-head.ts';
 import { defaultLimits } from '../../../../src/core/limits.ts';
 
@@ -63,5 +64,37 @@ describe('what the fields before are remembered', () => {
     for (const path of ['', '', 'x'.repeat(13), 'x'.repeat(14), 'x'.repeat(15)]) {
       expect(parseRequestHead(octets(path), 0, limits, memo)).toEqual(parseRequestHead(octets(path), 0, limits));
     }
+  });
+});
+
+describe('what an upstream said last', () => {
+  const replyTo = (memo: ReplyMemo, octets: string): ReplyHead => {
+    const reply = parseReplyHead(Buffer.from(octets, 'latin1'), 0, 'GET', defaultLimits, memo);
+    if (reply === null || reply === 'malformed') throw new Error('no head');
+    return reply;
+  };
+  const ONE = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: 1\r\n\r\n';
+  const OTHER = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: 2\r\n\r\n';
+
+  test('is known from its second time on, and harmless only once it was found to be', () => {
+    const memo = new ReplyMemo();
+    memo.foundHarmless(replyTo(memo, ONE));
+    const kept = replyTo(memo, ONE);
+    expect(memo.knowsHarmless(kept)).toBe(false);
+    memo.foundHarmless(kept);
+    expect(replyTo(memo, ONE)).toBe(kept);
+    expect(memo.knowsHarmless(kept)).toBe(true);
+  });
+
+  test('makes no other reply harmless, nor one that came meanwhile', () => {
+    const memo = new ReplyMemo();
+    replyTo(memo, ONE);
+    const one = replyTo(memo, ONE);
+    memo.foundHarmless(one);
+    const other = replyTo(memo, OTHER);
+    expect(memo.knowsHarmless(other)).toBe(false);
+    expect(memo.knowsHarmless(one)).toBe(false);
+    memo.foundHarmless(one);
+    expect(memo.knowsHarmless(replyTo(memo, OTHER))).toBe(false);
   });
 });

@@ -38,3 +38,25 @@ test('what was lent to a wire that was destroyed does not come back, nor more th
   // Of 64 that come back sixteen are kept.
   expect(lent.filter((buffer) => again.has(buffer))).toHaveLength(16);
 });
+
+test('what stands behind the first octets of a view is the same object where it is asked for again', () => {
+  const memory = new ReadMemory();
+  memory.shared.write('0123456789', 'latin1');
+  const view = memory.view(10);
+  const end = memory.behind(view, 4);
+  expect(end.toString()).toBe('456789');
+  expect(memory.behind(view, 4)).toBe(end);
+  expect(memory.behind(view, 9).toString()).toBe('9');
+  expect(memory.behind(view, 4).toString()).toBe('456789');
+  expect(memory.behind(memory.view(8), 4).toString()).toBe('4567');
+  expect(end.toString()).toBe('456789');
+});
+
+test('what is no view is cut where it is', () => {
+  const memory = new ReadMemory();
+  memory.shared.write('0123456789', 'latin1');
+  expect(memory.behind(memory.view(10), 4).toString()).toBe('456789');
+  expect(memory.behind(Buffer.from('abcdefghij'), 4).toString()).toBe('efghij');
+  const long = memory.behind(memory.view(5_000), 4);
+  expect([long.length, long.byteOffset]).toEqual([4_996, 4]);
+});
