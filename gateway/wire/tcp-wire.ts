@@ -9,6 +9,7 @@
  *   a read that filled it ─▶ a buffer of the wire's own, until a read does not fill that ─▶ pass: written as it is
  */
 import { getSystemErrorName } from 'node:util';
+import { READ_BYTES } from './read-memory.ts';
 import { type PeerName, type Request, type TcpHandle, UV_ENOTCONN, UV_EOF } from './tcp-binding.ts';
 import type { TcpParts } from './tcp-parts.ts';
 import { DISCARD, type Receiver, type Wire, type WireHolder } from './wire.ts';
@@ -129,21 +130,19 @@ export class TcpWire implements Wire {
   }
 
   writeLent(octets: Buffer): boolean {
-    // Octets that are sure to wait are copied no longer than they are.
-    if (octets.length <= MAX_AS_TEXT) return this.write(octets.toString('latin1'));
-    if (this.waits) return this.writeOctets(Buffer.from(octets));
-    this.#parts.memory.scratch.set(octets);
-    return this.#writeScratch(octets.length);
+    return this.join('', octets);
   }
 
   join(text: string, octets: Buffer): boolean {
     if (octets.length <= MAX_AS_TEXT) return this.write(text + octets.toString('latin1'));
-    const { length } = text;
+    const first = this.#textBefore(octets.length, text);
+    const length = first.length + octets.length;
     const { scratch } = this.#parts.memory;
-    scratch.write(text, 0, length, 'latin1');
-    scratch.set(octets, length);
-    if (!this.waits) return this.#writeScratch(length + octets.length);
-    return this.writeOctets(Buffer.from(scratch.subarray(0, length + octets.length)));
+    if (first !== '') scratch.write(first, 0, first.length, 'latin1');
+    scratch.set(octets, first.length);
+    if (!this.waits) return this.#writeScratch(length);
+    // Octets that are sure to wait are copied no longer than they are.
+    return this.writeOctets(Buffer.from(scratch.subarray(0, length)));
   }
 
   behind(octets: Buffer, from: number): Buffer {
@@ -300,6 +299,17 @@ export class TcpWire implements Wire {
     this.#lentTo = null;
     this.#own = isFull ? memory.take() : null;
     return this.#own ?? memory.shared;
+  }
+
+  /** `text`, with what is held back before it where both leave at once with so many octets; else that is written. */
+  #textBefore(octets: number, text: string): string {
+    const both = this.#text + text;
+    if (both.length + octets > READ_BYTES) {
+      this.flush();
+      return text;
+    }
+    this.#text = '';
+    return both;
   }
 
   #writeScratch(length: number): boolean {
