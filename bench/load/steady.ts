@@ -12,6 +12,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openWindow, type Window } from '../lib/process-meter.ts';
 import { quantile } from '../lib/statistics.ts';
+import { WaitingLine } from '../lib/waiting-line.ts';
 import type { Job, Measurement } from './job.ts';
 import type { Lane } from './lane.ts';
 import { openLanes } from './lanes.ts';
@@ -26,7 +27,7 @@ export class Steady {
   readonly #job: Extract<Job, { kind: 'begin-steady' }>;
   readonly #lanes: readonly Lane[];
   /** Since when each request without a connection waits; first come, first served. */
-  readonly #waiting: number[] = [];
+  readonly #waiting = new WaitingLine();
   readonly #idle: Lane[];
   /** When the turn of the request under way on a lane came. */
   readonly #since = new Map<Lane, number>();

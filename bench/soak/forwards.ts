@@ -6,6 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forwardRequest } from '../lib/client.ts';
+import { WaitingLine } from '../lib/waiting-line.ts';
 import { Lane } from '../load/lane.ts';
 import type { LoadPlan } from './job.ts';
 import type { Tally } from './tally.ts';
@@ -21,7 +22,7 @@ export class Forwards {
   readonly #perSecond: number;
   readonly #tally: Tally;
   /** When the requests that wait were due, oldest first; `performance.now()`. */
-  readonly #waiting: number[] = [];
+  readonly #waiting = new WaitingLine();
   /** When the request under way on a lane was due. */
   readonly #dueAt = new Map<Lane, number>();
   readonly #timers: readonly NodeJS.Timeout[];
