@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { WaitingLine } from '../../../bench/lib/waiting-line.ts';
+import { WaitingLine } from '../../../bench/load/waiting-line.ts';
 
 test('a line is left in the order in which it was joined, however long it is', () => {
   const step = fc.oneof(fc.record({ join: fc.nat(3_000) }), fc.record({ leave: fc.nat(3_000) }));
