@@ -7,6 +7,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { ADVICE } from '../src/core/advice.ts';
 import { CAUSES, type Cause, type CauseRow, EXTENDED_STATUSES, SOCKS_REPLIES } from '../src/core/cause.ts';
 
 const PAGE = new URL('../docs/causes.md', import.meta.url);
@@ -31,7 +32,7 @@ label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sent
 - \`selector_invalid\` says which key in a sentence of its own, such as \`The selector's "ttl" is not valid.\`, and so do the log line, in
   \`selector_key\`, and ResolveSession, in its reason: [what each says](selector.md#what-an-error-says). Never what was sent.
 
-This page is written by \`node scripts/write-causes.ts\` from \`src/core/cause.ts\`.
+This page is written by \`node scripts/write-causes.ts\` from \`src/core/cause.ts\` and \`src/core/advice.ts\`.
 `;
 
 /** The whole page, ending in a newline. */
@@ -43,7 +44,8 @@ export function causesPage(): string {
   const head =
     '| Cause | Status | Extended | SOCKS | Whose | Moves | Harms | `Proxy-Status` error | Sentence |\n' +
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- |';
-  return `${INTRODUCTION}\n${head}\n${rows.join('\n')}\n`;
+  const advice = Object.entries(ADVICE).map(([cause, text]) => `### \`${cause}\`\n\n${text}`);
+  return `${INTRODUCTION}\n${head}\n${rows.join('\n')}\n\n## What to do\n\n${advice.join('\n\n')}\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -14,10 +14,8 @@ const OLDEST_NODE = 26;
 /** One Ctrl-C may arrive more than once: from the terminal, and from npm and a launcher that pass it on. */
 const SAME_SIGNAL_MS = 200;
 
-/** Commands that read the configuration. */
-const COMMANDS = ['serve', 'config', 'backup', 'restore'];
-/** Those of them whose first argument is a file. */
-const FILE_COMMANDS = ['backup', 'restore'];
+/** Commands that read the configuration; all others talk to a server. */
+const COMMANDS = ['serve', 'config', 'restore'];
 
 const print = (text: string) => console.log(text);
 const complain = (text: string) => console.error(`sallyport: ${text}`);
@@ -52,54 +50,62 @@ function reportCrash(event: string, thrown: unknown): void {
   console.error(JSON.stringify(report));
 }
 
-async function runBackup(config: Config, { file, force }: { file: string; force: boolean }): Promise<number> {
-  const { readFileSync } = await import('node:fs');
-  const { findServer } = await import('./cli/server-address.ts');
-  const server = findServer(process.env, config.dataDir, (path) => readFileSync(path, 'utf8'));
-  if (typeof server === 'string') {
-    complain(server);
-    return 2;
-  }
-  const { backup } = await import('./cli/backup.ts');
-  const showProgress = (line: string) => void process.stderr.write(`\r\x1b[K${line}`);
-  const host = { print, complain, showProgress: process.stderr.isTTY ? showProgress : null };
-  return backup({ file, force, server }, host);
-}
-
 async function runRestore(config: Config, file: string): Promise<number> {
   const { restore } = await import('./cli/restore.ts');
   const { restoreDatabase } = await import('./offline.ts');
   return restore(config, file, { restoreDatabase, print, complain });
 }
 
+/** Commands that talk to a server. */
+async function runCommand(argv: readonly string[]): Promise<number> {
+  const { readFileSync } = await import('node:fs');
+  const { createInterface } = await import('node:readline/promises');
+  const { runProgram } = await import('./cli/program.ts');
+  const { keepYoungGenerationSmall } = await import('./core/heap.ts');
+  keepYoungGenerationSmall();
+  const { stdin, stdout, stderr } = process;
+  const ask = async (question: string): Promise<string> => {
+    const lines = createInterface({ input: stdin, output: stderr });
+    return lines.question(question).finally(() => lines.close());
+  };
+  return runProgram(argv, {
+    env: process.env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    print,
+    complain,
+    terminal: stdout.isTTY ? { columns: stdout.columns } : null,
+    stage: stderr.isTTY ? stderr : null,
+    ask: stdin.isTTY && stderr.isTTY ? ask : null,
+  });
+}
+
 async function main(): Promise<number> {
   const [first, ...rest] = process.argv.slice(2);
   const command = first === undefined || first.startsWith('--') ? 'serve' : first;
-  const { printHelp } = await import('./cli/help.ts');
-  if (['help', '-h'].includes(command) || first === '--help' || rest.includes('--help')) {
-    console.log(printHelp());
-    return 0;
-  }
   if (command === 'version' || first === '--version') {
     const { productVersion } = await import('./version.ts');
     console.log(productVersion());
     return 0;
   }
-  if (!COMMANDS.includes(command)) {
-    console.error(`sallyport: ${JSON.stringify(command.slice(0, 64))} is no command; "sallyport help" lists them`);
-    return 2;
+  const isOurs = COMMANDS.includes(command);
+  const asksHelp = rest.some((argument) => argument === '--help' || argument === '-h');
+  if ((isOurs && asksHelp) || (command === 'help' && rest[0] === 'settings')) {
+    const { settingsHelp } = await import('./cli/help.ts');
+    console.log(settingsHelp());
+    return 0;
   }
+  if (first === '--help' || !isOurs) return runCommand(process.argv.slice(2));
   const args = command === first ? rest : process.argv.slice(2);
-  const { takeFile } = await import('./cli/file-argument.ts');
-  const given = FILE_COMMANDS.includes(command) ? takeFile(command, args, command === 'backup') : null;
-  if (given?.ok === false) {
-    console.error(`sallyport: ${given.problem}`);
+  const restores = command === 'restore';
+  const [file = ''] = args;
+  if (restores && (file === '' || file.startsWith('-'))) {
+    complain('the first argument must be a file: sallyport restore FILE [settings]');
     return 2;
   }
   const { readFileSync } = await import('node:fs');
   const { loadConfig } = await import('./config.ts');
   const loaded = loadConfig({
-    argv: given?.settings ?? args,
+    argv: restores ? args.slice(1) : args,
     env: process.env,
     cwd: process.cwd(),
     readFile: (path) => readFileSync(path, 'utf8'),
@@ -115,7 +121,7 @@ async function main(): Promise<number> {
     console.log(printConfig(loaded.effective));
     return 0;
   }
-  if (given) return command === 'backup' ? runBackup(loaded.config, given) : runRestore(loaded.config, given.file);
+  if (restores) return runRestore(loaded.config, file);
   const stopRequested = requestStop();
   const { serve } = await import('./cli/serve.ts');
   const { startApp } = await import('./app.ts');

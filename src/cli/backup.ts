@@ -6,68 +6,67 @@
 import { existsSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ConnectError, createSallyport } from '../../client/client.ts';
-import type { ServerAddress } from './server-address.ts';
+import type { Command } from 'commander';
+import { ConnectError, type Sallyport } from '../../client/client.ts';
+import { addCommand, type Call } from './command.ts';
+import { CommandFailure, EXIT } from './failure.ts';
+import type { CommandHost } from './host.ts';
+import { bytesText } from './output.ts';
+import { type ProgressBar, startBar } from './progress-bar.ts';
 
-export interface BackupHost {
-  /** Writes a line of text to standard output. */
-  readonly print: (text: string) => void;
-  /** Writes a line of text to standard error. */
-  readonly complain: (text: string) => void;
-  /** Shows a line that replaces the one before; null where nobody looks at a terminal. */
-  readonly showProgress: ((line: string) => void) | null;
+export function addBackupCommand(program: Command, host: CommandHost): void {
+  addCommand(
+    program,
+    'backup <file>',
+    { help: 'fetch a copy of the database from the running server', example: 'backup sallyport-2026-11-30.db' },
+    host,
+    backup,
+  ).option('--force', 'replace a file of that name');
 }
 
-export interface BackupRequest {
-  readonly file: string;
-  /** Whether a file of that name may be replaced. */
-  readonly force: boolean;
-  readonly server: ServerAddress;
-}
-
-const DONE = 0;
-const REFUSED = 1;
-const UNREACHABLE = 3;
-const BAR_WIDTH = 30;
-
-/** Fetches a backup; answers the exit code: 0 done, 1 refused, 3 the server cannot be reached. */
-export async function backup({ file, force, server }: BackupRequest, host: BackupHost): Promise<number> {
-  if (!force && existsSync(file)) {
-    host.complain(`${file} exists; --force replaces it`);
-    return REFUSED;
+async function backup({ operator, out, args, command }: Call): Promise<void> {
+  const file = args[0]!;
+  if (command.getOptionValue('force') !== true && existsSync(file)) {
+    throw new CommandFailure(EXIT.refused, `${file} exists; --force replaces it`);
   }
   const part = `${file}.part`;
   try {
-    const bytes = await fetchInto(part, server, host);
+    const bytes = await fetchInto(part, operator.api, out.host.stage);
     await rename(part, file);
     await syncDirectory(dirname(file));
-    host.print(
-      `${file}: a backup of ${megabytes(bytes)} MB; its secrets open with the master key only, which is not in it`,
-    );
-    return DONE;
+    out.say(`${file}: a backup of ${bytesText(bytes)}; its secrets open with the master key only, which is not in it`);
+    out.tell({ file, bytes });
   } catch (error) {
     await rm(part, { force: true });
-    return failed(error, server, host);
+    throw error instanceof ConnectError ? error : unwritable(error);
   }
 }
 
+/** A file that cannot be written is told by its code; anything else by itself. */
+function unwritable(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined ? error : new CommandFailure(EXIT.refused, `the backup cannot be written (${code})`);
+}
+
 /** Writes the whole backup, on disk when this resolves; answers its size. */
-async function fetchInto(part: string, server: ServerAddress, host: BackupHost): Promise<number> {
+async function fetchInto(part: string, { accounts }: Sallyport, stage: NodeJS.WriteStream | null): Promise<number> {
   const out = await open(part, 'w', 0o600);
+  let bar: ProgressBar | null = null;
   try {
     let received = 0;
     let total = 0;
-    for await (const piece of createSallyport(server).accounts.createBackup({})) {
+    for await (const piece of accounts.createBackup({})) {
       await writeAll(out, piece.chunk);
       received += piece.chunk.length;
       total = Number(piece.totalBytes);
-      host.showProgress?.(progressLine(received, total));
+      bar ??= startBar(stage, total, '{bar} {percentage} % of {size}', { size: bytesText(total) });
+      bar.update(received);
     }
     if (received === 0 || received !== total) throw new Error(`the backup ended after ${received} of ${total} bytes`);
     await out.sync();
     return received;
   } finally {
-    host.showProgress?.('');
+    bar?.stop();
     await out.close();
   }
 }
@@ -83,31 +82,4 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
-}
-
-/** Says what went wrong; the server's own sentence where it gave one. */
-function failed(error: unknown, { url }: ServerAddress, host: BackupHost): number {
-  if (error instanceof ConnectError) {
-    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-    if (typeof code === 'string') {
-      host.complain(`the server at ${url} cannot be reached (${code})`);
-      return UNREACHABLE;
-    }
-    host.complain(error.rawMessage);
-    return REFUSED;
-  }
-  const { code, message } = error as NodeJS.ErrnoException;
-  host.complain(code === undefined ? message : `the backup cannot be written (${code})`);
-  return REFUSED;
-}
-
-function progressLine(received: number, total: number): string {
-  const share = received / total;
-  const filled = Math.round(share * BAR_WIDTH);
-  const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
-  return `${bar} ${Math.floor(share * 100)} % of ${megabytes(total)} MB`;
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
 }

@@ -16,7 +16,7 @@ export function findServer(
   dataDir: string,
   readFile: (path: string) => string,
 ): ServerAddress | string {
-  const bootstrap = readBootstrap(join(dataDir, 'bootstrap.json'), readFile);
+  const bootstrap = readBootstrap(dataDir, readFile);
   const url = env.SALLYPORT_URL || bootstrap?.controlUrl;
   const apiKey = env.SALLYPORT_API_KEY || bootstrap?.apiKey;
   if (!url || !apiKey) {
@@ -25,9 +25,13 @@ export function findServer(
   return URL.canParse(url) ? { url, apiKey } : 'SALLYPORT_URL is no URL such as http://127.0.0.1:7070';
 }
 
-function readBootstrap(path: string, readFile: (path: string) => string): Partial<Record<string, string>> | null {
+/** What the first start left in a data directory; null where nothing is. */
+export function readBootstrap(
+  dataDir: string,
+  readFile: (path: string) => string,
+): Partial<Record<string, string>> | null {
   try {
-    return JSON.parse(readFile(path)) as Partial<Record<string, string>>;
+    return JSON.parse(readFile(join(dataDir, 'bootstrap.json'))) as Partial<Record<string, string>>;
   } catch {
     return null;
   }

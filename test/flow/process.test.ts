@@ -63,7 +63,7 @@ describe('commands', () => {
     expect(run(['frobnicate'])).toEqual({
       status: 2,
       stdout: '',
-      stderr: 'sallyport: "frobnicate" is no command; "sallyport help" lists them\n',
+      stderr: 'sallyport: unknown command \'frobnicate\'\n"sallyport --help" says more\n',
     });
   });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { printConfig } from '../../src/cli/config.ts';
-import { printHelp } from '../../src/cli/help.ts';
+import { settingsHelp } from '../../src/cli/help.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { ConfiguredEntrance } from '../../src/entrances.ts';
 import { FILE_LISTS } from '../../src/settings.ts';
@@ -238,8 +238,8 @@ describe('what is shown', () => {
 
   it('help tells of every list and every field', () => {
     for (const [list, { fields }] of Object.entries(FILE_LISTS)) {
-      expect(printHelp()).toContain(`\n  ${list}\n`);
-      for (const field of Object.keys(fields)) expect(printHelp()).toContain(`\n      ${field}: `);
+      expect(settingsHelp()).toContain(`\n  ${list}\n`);
+      for (const field of Object.keys(fields)) expect(settingsHelp()).toContain(`\n      ${field}: `);
     }
   });
 });

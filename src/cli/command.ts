@@ -1,0 +1,58 @@
+/** A command of the program: its flags, its example, and what becomes of its failure. */
+import type { Command } from 'commander';
+import { failureOf } from './failure.ts';
+import type { CommandHost } from './host.ts';
+import { Operator, type ServerFlags } from './operator.ts';
+import { Output } from './output.ts';
+
+/** What a command's work is given. */
+export interface Call {
+  readonly operator: Operator;
+  readonly out: Output;
+  readonly command: Command;
+  /** The arguments, in order; undefined for one that was left out. */
+  readonly args: readonly (string | undefined)[];
+}
+
+export interface CommandText {
+  readonly help: string;
+  /** What stands behind `sallyport` in its example. */
+  readonly example: string;
+}
+
+/** Adds a noun, whose verbs are its commands. */
+export function addNoun(program: Command, name: string, help: string): Command {
+  return program.command(name).description(help).helpCommand(false);
+}
+
+/** Adds a command that talks to a server. */
+export function addCommand(
+  parent: Command,
+  nameAndArguments: string,
+  { help, example }: CommandText,
+  host: CommandHost,
+  work: (call: Call) => Promise<void>,
+): Command {
+  const command = parent.command(nameAndArguments).description(help);
+  command.addHelpText('after', `\nExample:\n  sallyport ${example}`);
+  command.action(async () => {
+    const flags = command.opts<ServerFlags & { json?: boolean }>();
+    const operator = new Operator(flags, host);
+    try {
+      await work({ operator, out: new Output(host, flags.json === true), command, args: command.processedArgs });
+    } catch (error) {
+      throw failureOf(error, operator.url);
+    }
+  });
+  return addServerFlags(command);
+}
+
+function addServerFlags(command: Command): Command {
+  return command
+    .optionsGroup('Server:')
+    .option('--json', 'answer in JSON, for scripts')
+    .option('--workspace <name|id>', 'the workspace, where the key sees several')
+    .option('--url <url>', 'the server, in place of SALLYPORT_URL')
+    .option('--data-dir <dir>', 'the data directory whose bootstrap.json has server and key')
+    .optionsGroup('Options:');
+}

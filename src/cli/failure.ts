@@ -1,0 +1,72 @@
+/**
+ * How a command ends that cannot do what it was asked: sentences for a person, and an exit
+ * code for a script. The service's own words, with the names of flags where it names fields.
+ */
+import { BadRequestSchema, Code, ConnectError } from '../../client/client.ts';
+
+/** Exit codes of every command. */
+export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Ends a command: `message` is what is told, without the name of the program before it. */
+export class CommandFailure extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** What was asked cannot be meant. */
+export function usageFailure(message: string): CommandFailure {
+  return new CommandFailure(EXIT.usage, message);
+}
+
+/** What is told of a failure, and how the process ends. `url`: of the server that was asked. */
+export function failureOf(error: unknown, url: string): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  if (error instanceof ConnectError) return refusalOf(error, url);
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new CommandFailure(EXIT.refused, message || String(code));
+}
+
+function refusalOf(error: ConnectError, url: string): CommandFailure {
+  const { code: reason } = (error.cause ?? {}) as NodeJS.ErrnoException;
+  if (typeof reason === 'string') return unreachable(url, reason);
+  const violations = error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);
+  if (violations.length > 0) {
+    return new CommandFailure(
+      EXIT.refused,
+      violations.map(({ field, description }) => `${flagOf(field)}: ${description}`).join('\n'),
+    );
+  }
+  return new CommandFailure(EXIT.refused, `${error.rawMessage}${nextStep(error.code)}`);
+}
+
+/** No answer came from a server. */
+export function unreachable(url: string, reason: string): CommandFailure {
+  const how = reason === 'ECONNREFUSED' ? 'nothing listens there' : reason;
+  const hint = 'Is it running ("sallyport serve")? SALLYPORT_URL names another one.';
+  return new CommandFailure(EXIT.unreachable, `the server at ${url} cannot be reached: ${how}\n${hint}`);
+}
+
+/** What to do next, where the code says it; with a blank before it. */
+function nextStep(code: Code): string {
+  switch (code) {
+    case Code.Unauthenticated:
+      return '\nThe key is SALLYPORT_API_KEY, or that of bootstrap.json in the data directory.';
+    case Code.PermissionDenied:
+      return '\n"sallyport key list" shows what each key may do.';
+    case Code.Aborted:
+      return '\nIt has changed meanwhile: look at it again.';
+    default:
+      return '';
+  }
+}
+
+/** `baseEjection` and `sessions[3].host` as whoever types commands knows them. */
+function flagOf(field: string): string {
+  const plain = /^[A-Za-z]+$/.test(field);
+  return plain ? `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` : field;
+}

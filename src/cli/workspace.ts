@@ -1,0 +1,124 @@
+/** `sallyport workspace …`: tenants, each with its own keys and its own encryption key. */
+import { toJson } from '@bufbuild/protobuf';
+import type { Command } from 'commander';
+import { idOf, uuidOf, type Workspace, WorkspaceSchema } from '../../client/client.ts';
+import { addCommand, addNoun, type Call } from './command.ts';
+import { addYes, confirm } from './confirm.ts';
+import { CommandFailure, EXIT, usageFailure } from './failure.ts';
+import type { CommandHost } from './host.ts';
+import { isId, type Operator } from './operator.ts';
+import { timeText } from './output.ts';
+import { walk } from './pages.ts';
+import type { Column } from './print-table.ts';
+
+const COLUMNS: readonly Column<Workspace>[] = [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'DESCRIPTION', value: ({ description }) => description ?? '-' },
+  { title: 'MADE', value: ({ createdAt }) => timeText(createdAt) },
+  { title: 'ID', value: ({ id }) => uuidOf(id) },
+];
+
+export function addWorkspaceCommands(program: Command, host: CommandHost): void {
+  const workspace = addNoun(program, 'workspace', 'workspaces: tenants with keys and sessions of their own');
+
+  addCommand(
+    workspace,
+    'list',
+    { help: 'list the workspaces that the key sees', example: 'workspace list' },
+    host,
+    async (call) => {
+      const found: Workspace[] = [];
+      for await (const each of allWorkspaces(call.operator)) found.push(each);
+      call.out.rows(WorkspaceSchema, found, COLUMNS, 'This key sees no workspace.');
+    },
+  );
+
+  addCommand(
+    workspace,
+    'get [workspace]',
+    { help: 'show a workspace; the key’s own when none is named', example: 'workspace get default' },
+    host,
+    async (call) => call.out.one(WorkspaceSchema, await asked(call)),
+  );
+
+  addCommand(
+    workspace,
+    'create <name>',
+    {
+      help: 'make a workspace with a pool "default"',
+      example: 'workspace create crawlers --description "Everything that crawls"',
+    },
+    host,
+    async ({ operator, out, args, command }) => {
+      const { description } = command.opts<{ description?: string }>();
+      const request = { name: args[0]!, ...(description !== undefined && { description }) };
+      const { workspace: made } = await operator.api.accounts.createWorkspace(request);
+      out.say(`workspace ${made!.name} is there: ${uuidOf(made!.id)}`);
+      out.say(`Next: sallyport key create NAME --policies proxies,gateway --workspace ${uuidOf(made!.id)}`);
+      out.tell(toJson(WorkspaceSchema, made!));
+    },
+  ).option('--description <text>', 'what it is for');
+
+  addCommand(
+    workspace,
+    'update <workspace>',
+    { help: 'change a workspace: only what is given', example: 'workspace update crawlers --name spiders' },
+    host,
+    async (call) => {
+      const { name, description } = call.command.opts<{ name?: string; description?: string }>();
+      const before = await asked(call);
+      const { workspace: after } = await call.operator.api.accounts.updateWorkspace({
+        workspaceId: before.id,
+        expectedVersion: before.version,
+        ...(name !== undefined && { name }),
+        ...(description !== undefined && { description }),
+      });
+      call.out.one(WorkspaceSchema, after!);
+    },
+  )
+    .option('--name <name>', 'another name')
+    .option('--description <text>', 'what it is for; empty for nothing');
+
+  const remove = addCommand(
+    workspace,
+    'delete <workspace>',
+    { help: 'delete a workspace and destroy its encryption key', example: 'workspace delete crawlers --yes' },
+    host,
+    async (call) => {
+      const found = await asked(call);
+      await confirm(
+        call.command,
+        host,
+        `Delete workspace ${found.name}? Its secrets are gone for good, from backups as well.`,
+      );
+      await call.operator.api.accounts.deleteWorkspace({ workspaceId: found.id });
+      call.out.say(`workspace ${found.name} is gone`);
+      call.out.tell({});
+    },
+  );
+  addYes(remove);
+}
+
+async function* allWorkspaces({ api: { accounts } }: Operator): AsyncGenerator<Workspace> {
+  yield* walk({
+    page: async (cursor, limit) => {
+      const { workspaceIds: ids, nextCursor } = await accounts.listWorkspaces({ cursor, limit });
+      return { ids, nextCursor };
+    },
+    load: async (workspaceIds) => (await accounts.batchGetWorkspaces({ workspaceIds })).workspaces,
+  });
+}
+
+async function asked({ operator, args }: Call): Promise<Workspace> {
+  const [name] = args;
+  if (name === undefined || isId(name)) {
+    const workspaceId = name === undefined ? await operator.workspaceId() : idOf(name);
+    const { workspace } = await operator.api.accounts.getWorkspace({ workspaceId });
+    return workspace!;
+  }
+  const found: Workspace[] = [];
+  for await (const each of allWorkspaces(operator)) if (each.name === name) found.push(each);
+  if (found.length > 1) throw usageFailure(`several workspaces are called ${name}: give the id of one`);
+  if (found.length === 0) throw new CommandFailure(EXIT.refused, `no workspace is called ${name}`);
+  return found[0]!;
+}
