@@ -5,6 +5,7 @@ import { type Assignment, AssignmentSchema, idOf, uuidOf } from '../../client/cl
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addYes, confirm } from './confirm.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
+import { howMany } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { findPool, findSession } from './names.ts';
 import { isId } from './operator.ts';
@@ -64,7 +65,7 @@ export function addAssignmentCommands(program: Command, host: CommandHost): void
     },
   )
     .option('--pool <pool>', 'of this pool alone')
-    .option('--limit <n>', 'so many', Number, DEFAULT_LIMIT);
+    .option('--limit <n>', 'so many', howMany, DEFAULT_LIMIT);
 
   addCommand(
     assignment,

@@ -35,6 +35,12 @@ export const count: FlagType = {
   },
 };
 
+/** How many of something a person wants to see; throws an InvalidArgumentError for what is no number from 1. */
+export function howMany(value: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(value)) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return Number(value);
+}
+
 const UNIT_SECONDS = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g;
 

@@ -15,7 +15,7 @@ import { parsePlainLine } from '../../client/session-list/plain-line.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addYes, confirm } from './confirm.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
-import { addFlags, count, type Flag, labels, onOff, requestOf, text } from './flags.ts';
+import { addFlags, count, type Flag, howMany, labels, onOff, requestOf, text } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { allSessions, findPool, findProvider, findSession, wordOfEnum } from './names.ts';
 import { durationText } from './output.ts';
@@ -165,7 +165,7 @@ function addListCommand(session: Command, host: CommandHost): void {
     if (sessions.length > most) out.say(`… and more: --limit N or --all shows them`);
   })
     .option('--pool <pool>', 'of this pool alone')
-    .option('--limit <n>', 'so many', Number, DEFAULT_LIMIT)
+    .option('--limit <n>', 'so many', howMany, DEFAULT_LIMIT)
     .option('--all', 'all of them');
 }
 

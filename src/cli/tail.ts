@@ -3,6 +3,7 @@ import { toJson } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { type RequestRecord, RequestRecordSchema, uuidOf } from '../../client/client.ts';
 import { addCommand, type Call } from './command.ts';
+import { howMany } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { findPool, findSession } from './names.ts';
 import { bytesText, durationText, timeText } from './output.ts';
@@ -27,7 +28,7 @@ export function addTailCommand(program: Command, host: CommandHost): void {
     .option('--session <token|id>', 'of this session alone')
     .option('--account <account>', 'of this account alone')
     .option('--cause <cause>', 'that ended so; ok for those that went well')
-    .option('-n, --lines <n>', 'end after so many', Number);
+    .option('-n, --lines <n>', 'end after so many', howMany);
 }
 
 async function tail({ operator, out, command }: Call): Promise<void> {

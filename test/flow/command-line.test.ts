@@ -345,6 +345,7 @@ describe('a command that cannot be carried out', () => {
     [['pool', 'list', '--colour'], "unknown option '--colour'"],
     [['pool', 'create', 'x', '--sticky', 'hard'], 'soft, strict'],
     [['pool', 'create', 'x', '--deadline', '5'], '500ms, 30s'],
+    [['session', 'list', '--limit', '0'], 'from 1'],
   ])('%j ends with 2 and says what was not understood', async (argv, sentence) => {
     const { code, stdout, stderr } = await run(...argv);
     expect([code, stdout]).toEqual([2, '']);
