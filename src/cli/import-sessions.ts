@@ -13,6 +13,8 @@ import { type ListEntry, ListReader } from '../../client/session-list/list-reade
 
 /** Sessions of one call: some tenths of a second of the service's time, and a step of the bar. */
 const BATCH = 2_000;
+/** Tokens of a list that are remembered, to tell its own repetitions from what was there before: some 100 octets each. */
+const MAX_REMEMBERED = 200_000;
 
 export interface ImportRequest {
   readonly text: AsyncIterable<string>;
@@ -62,8 +64,9 @@ class Import {
   readonly counts = { created: 0, existing: 0, repeated: 0, refused: 0 };
   readonly #request: ImportRequest;
   readonly #sink: ImportSink;
-  /** By token. */
-  #batch = new Map<string, Row>();
+  #batch: Row[] = [];
+  /** Tokens of the list so far. */
+  readonly #seen = new Set<string>();
 
   constructor(request: ImportRequest, sink: ImportSink) {
     this.#request = request;
@@ -74,14 +77,14 @@ class Import {
     for (const { number, found } of entries) {
       if (isProblem(found)) this.#refuse(number, found.problem);
       else this.#add(number, found);
-      if (this.#batch.size >= BATCH) await this.send();
+      if (this.#batch.length >= BATCH) await this.send();
     }
   }
 
   /** Sends what has come. */
   async send(): Promise<void> {
-    let rows = [...this.#batch.values()];
-    this.#batch = new Map();
+    let rows = this.#batch;
+    this.#batch = [];
     while (rows.length > 0) {
       const left = await this.#sendRows(rows);
       if (left.length === rows.length) throw new Error('the service refuses the list, and names no line of it');
@@ -93,17 +96,18 @@ class Import {
   #add(number: number, endpoint: Endpoint): void {
     const token = tokenFor(endpoint);
     if (typeof token !== 'string') return this.#refuse(number, token.problem);
-    if (this.#batch.has(token)) {
+    if (this.#seen.has(token)) {
       this.counts.repeated++;
       return;
     }
+    if (this.#seen.size < MAX_REMEMBERED) this.#seen.add(token);
     const { scheme, host, port, username, password, labels } = endpoint;
     const session = {
       ...{ token, scheme, host, port, labels: { ...this.#request.labels, ...labels } },
       ...(username !== null && { username }),
       ...(password !== null && { password }),
     };
-    this.#batch.set(token, { number, session });
+    this.#batch.push({ number, session });
   }
 
   /** Answers the rows that are to be sent again, without those that were refused: none when all went well. */

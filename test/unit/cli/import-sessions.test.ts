@@ -97,7 +97,13 @@ describe('a bad line does not stop the others', () => {
     ]);
   });
 
-  test('and a line that is there twice is sent once', async () => {
+  test('and a line that is there twice is sent once, however far apart', async () => {
+    const far = new Service();
+    expect(await importText(`${lines(4_500)}\n10.0.0.0:80`, far)).toMatchObject({
+      created: 4_500,
+      existing: 0,
+      repeated: 1,
+    });
     const service = new Service();
     expect(await importText('a.test:80\nb.test:80\na.test:80:\n', service)).toMatchObject({ created: 2, repeated: 1 });
   });
