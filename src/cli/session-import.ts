@@ -11,6 +11,8 @@ import { startBar } from './progress-bar.ts';
 
 /** Bad lines that are told one by one. */
 const MAX_TOLD = 20;
+/** And in JSON. */
+const MAX_KEPT = 10_000;
 const STDIN = '-';
 
 const LABELS: readonly Flag[] = [
@@ -65,13 +67,15 @@ async function runImport(call: Call): Promise<void> {
       if (dryRun === true) return { createdCount: sessions.length };
       return operator.api.proxies.bulkCreateSessions({ workspaceId, poolId, providerId, sessions });
     },
-    refused: (number, why) => void refused.push({ number, why }),
+    refused: (number, why) => {
+      if (refused.length < MAX_KEPT) refused.push({ number, why });
+    },
     progress: (done) => bar.update(source.read(), { done: done.toLocaleString('en') }),
   };
   const request = { text: source.text, scheme, labels: requestOf(command, LABELS).labels ?? {} };
   const outcome = await importSessions(request as Parameters<typeof importSessions>[0], sink).finally(() => bar.stop());
   for (const { number, why } of refused.slice(0, MAX_TOLD)) host.complain(`line ${number}: ${why}`);
-  if (refused.length > MAX_TOLD) host.complain(`… and ${refused.length - MAX_TOLD} lines more`);
+  if (outcome.refused > MAX_TOLD) host.complain(`… and ${outcome.refused - MAX_TOLD} lines more`);
   out.say(summaryOf(outcome, pool, dryRun === true));
   out.tell({ ...outcome, kind: outcome.kind ?? 'plain', unknownColumns: [...outcome.unknownColumns], lines: refused });
   if (outcome.refused > 0) throw new CommandFailure(EXIT.refused, `${outcome.refused} lines are no sessions`);

@@ -44,7 +44,8 @@ async function printEnv({ operator, out, args, command }: Call): Promise<void> {
   const url = new URL(address);
   url.username = encodeURIComponent(username);
   url.password = operator.apiKey;
-  const value = url.href.replace(/\/$/, '');
+  // A URL may hold a quote, and the lines are for `eval`.
+  const value = url.href.replace(/\/$/, '').replaceAll("'", '%27');
   const line = LINE[shell];
   const lines = [...NAMES.map((name) => line(name, value)), line('NO_PROXY', DIRECT), line('no_proxy', DIRECT)];
   if (out.json)

@@ -72,6 +72,7 @@ describe('what goes on', () => {
     const proxy = `http://local:${product.bootstrap.apiKey}@127.0.0.1:${product.gatewayPort}`;
     expect(stdout.split('\n')).toContain(`export http_proxy='${proxy}'`);
     expect((await ok('env', 'local', '--shell', 'fish')).stdout).toContain(`set -gx HTTPS_PROXY '${proxy}'`);
+    expect((await ok('env', "local-session-it's")).stdout).toContain('local-session-it%27s:');
     expect(await run('env', 'nowhere')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('no pool is called nowhere'),
