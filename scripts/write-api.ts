@@ -66,6 +66,8 @@ const { poolIds } = await sallyport.proxies.listPools({ workspaceId });
 for await (const { request } of sallyport.proxies.tailRequests({ workspaceId })) console.log(request?.cause);
 \`\`\`
 
+A stream ends when its \`signal\` (\`tailRequests(request, { signal })\`) is aborted; a loop that is left by itself leaves it open.
+
 Every message has its type (\`CreateSessionRequest\`), and the type of its JSON (\`CreateSessionRequestJson\`) for programs that use
 \`fetch\`; \`RequestJson['proxies.v1.Proxies/CreateSession']\` finds the latter by the method's path.
 `;

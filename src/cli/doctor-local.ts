@@ -61,6 +61,8 @@ export function* checkFiles({ env }: CommandHost, asked: string | undefined): Ge
 export async function* checkServer({ url }: Operator): AsyncGenerator<Finding, boolean> {
   const sentAt = Date.now();
   const answer = await fetch(`${url}/readyz`).catch(() => null);
+  // A body that nobody reads holds its connection.
+  await answer?.text();
   if (answer === null) {
     yield bad(
       'server',

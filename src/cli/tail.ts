@@ -40,14 +40,17 @@ async function tail({ operator, out, command }: Call): Promise<void> {
     ...(account !== undefined && { accountName: account }),
     ...(cause !== undefined && { cause }),
   };
+  // Connect passes no end of a loop on to the stream: it goes on, and holds its connection, until aborted.
+  const enough = new AbortController();
   let shown = 0;
-  for await (const { request, missed } of operator.api.proxies.tailRequests(filter)) {
+  for await (const { request, missed } of operator.api.proxies.tailRequests(filter, { signal: enough.signal })) {
     if (missed) out.host.complain('some requests were missed: they came faster than they were read');
     if (request === undefined) continue;
     // One text a line, for a script that reads as it comes.
     out.host.print(out.json ? JSON.stringify(toJson(RequestRecordSchema, request)) : lineOf(request));
-    if (++shown >= lines) return;
+    if (++shown >= lines) break;
   }
+  enough.abort();
 }
 
 function lineOf(request: RequestRecord): string {
