@@ -1,7 +1,8 @@
 /**
  * Who is asking: reads `Proxy-Authorization`, finds the API key by the SHA-256
  * of it, and the selector that came with it. The answer for one header text is
- * cached in a bounded table, as clients send the same text on every request;
+ * cached in a bounded table, as clients send the same text on every request, and
+ * forgotten when they do no more (`answer-table.ts`);
  * expiry is checked on every request, and any change of a key empties the table.
  *
  * Forms: `Basic base64(selector:key)`, `Basic base64(key:)`, `Bearer key`, and the
@@ -10,11 +11,11 @@
  * powerless keys end in one and the same cause, however they were named.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../src/core/clock.ts';
 import type { ApiKeyId, ApiKeyState } from '../src/core/model.ts';
 import { ownCopy } from '../src/core/own-copy.ts';
 import { isSelectorFault, parseSelector, type Selector, type SelectorFault } from '../src/core/selector.ts';
+import { AnswerTable } from './answer-table.ts';
 import type { BoundIdentity } from './bindings.ts';
 import type { AuthFailure } from './counters.ts';
 
@@ -42,7 +43,6 @@ export function isRejection(value: Identity | Rejection): value is Rejection {
   return 'reason' in value;
 }
 
-const MAX_CACHED = 16_384;
 /** Longer credentials are refused undecoded (A03). */
 const MAX_HEADER = 1_400;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
@@ -60,7 +60,7 @@ const FORBIDDEN: Rejection = { reason: 'forbidden' };
 const UNREAD: SelectorFault = { fault: 'invalid', key: null };
 
 export class Credentials {
-  readonly #cache = new LRUCache<string, Identity>({ max: MAX_CACHED });
+  readonly #cache: AnswerTable<Identity>;
   readonly #bound = new Map<BoundIdentity, Identity>();
   readonly #keys: KeyDirectory;
   readonly #clock: Clock;
@@ -68,6 +68,7 @@ export class Credentials {
   constructor(keys: KeyDirectory, clock: Clock) {
     this.#keys = keys;
     this.#clock = clock;
+    this.#cache = new AnswerTable(clock);
   }
 
   /** Forgets every answer: a key was added, changed or revoked. */

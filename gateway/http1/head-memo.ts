@@ -35,7 +35,7 @@ export class HeadMemo implements AuthorityMemo {
   /** The section from `from` to `end`, its empty line included, was read. */
   put(buffer: Buffer, from: number, end: number, fields: FieldSection): void {
     if (++this.#heads < 2 || end - from > MAX_BYTES) return;
-    this.#octets = Buffer.from(buffer.subarray(from, end));
+    this.#octets = keptCopy(buffer, from, end, this.#octets);
     this.#fields = fields;
   }
 }
@@ -64,7 +64,7 @@ export class ReplyMemo {
   /** The head that `buffer` begins with was read. */
   put(buffer: Buffer, method: string, reply: ReplyHead): void {
     if (++this.#new === 1 || this.#new > MAX_NEW || reply.size > MAX_BYTES) return;
-    this.#octets = Buffer.from(buffer.subarray(0, reply.size));
+    this.#octets = keptCopy(buffer, 0, reply.size, this.#octets);
     this.#reply = reply;
     this.#method = method;
     this.#isHarmless = false;
@@ -79,4 +79,14 @@ export class ReplyMemo {
   foundHarmless(reply: ReplyHead): void {
     if (reply === this.#reply) this.#isHarmless = true;
   }
+}
+
+/**
+ * Octets that live as long as a connection, in memory of their own: `Buffer.from` takes a piece of a slab
+ * of 64 KiB, which stays whole for the sake of one head. What was kept before gives its memory, if it has the length.
+ */
+function keptCopy(buffer: Buffer, from: number, end: number, before: Buffer | null): Buffer {
+  const copy = before?.length === end - from ? before : Buffer.allocUnsafeSlow(end - from);
+  buffer.copy(copy, 0, from, end);
+  return copy;
 }
