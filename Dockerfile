@@ -15,7 +15,7 @@ COPY src src
 COPY control control
 COPY gateway gateway
 COPY client client
-COPY scripts/bundle.ts scripts/bundle.ts
+COPY scripts/bundle.ts scripts/third-party.ts scripts/
 RUN node scripts/bundle.ts \
  && node dist/server/main.js version \
  && npm prune --omit=dev --ignore-scripts

@@ -41,6 +41,8 @@ import { createUuidSource } from './uuid.ts';
 export interface ControlOptions extends VendorSettings {
   readonly databasePath: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Names that callers may use for it, besides that of `listen`. */
+  readonly controlHosts: readonly string[];
   readonly masterKey: Pick<MasterKeySource, 'value' | 'file' | 'previous'>;
   /** Raw API key of the first start; null for a random one. */
   readonly bootstrapKey: string | null;
@@ -126,7 +128,7 @@ async function startOn(
   await plane.discovery.resume();
   loaded = true;
   const routes = createRoutes(plane, createRateLimit(plane.clock, options.rpcRate, options.rpcBurst));
-  const server = await startServer({ listen: options.listen }, routes, {
+  const server = await startServer({ listen: options.listen, names: options.controlHosts }, routes, {
     isReady: () => ready && isServing(),
     metrics: metrics.render,
   });

@@ -20,6 +20,8 @@ export interface Probes {
 
 export interface ServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
+  /** In lower case: what Host may say besides an address, localhost and the host of `listen`. */
+  readonly names: readonly string[];
   readonly timeouts?: Omit<ListenOptions, 'host' | 'port'>;
 }
 
@@ -43,8 +45,9 @@ function refuseSchema(): never {
 /** Starts listening; rejects with the system's error when the address cannot be had. */
 export async function startServer(options: ServerOptions, routes: Routes, probes: Probes): Promise<ControlServer> {
   const { host } = options.listen;
+  const names = new Set(['localhost', host.toLowerCase(), ...options.names]);
   const app = fastify({ exposeHeadRoutes: false, schemaController: { compilersFactory: WITHOUT_SCHEMAS } });
-  addGuards(app, host);
+  addGuards(app, names);
   addProbes(app, probes);
   await app.register(async (scope) => mountRpcs(scope, routes));
   await app.ready();
@@ -76,9 +79,9 @@ function addProbes(app: FastifyInstance, probes: Probes): void {
   });
 }
 
-function addGuards(app: FastifyInstance, listenHost: string): void {
+function addGuards(app: FastifyInstance, ourNames: ReadonlySet<string>): void {
   app.addHook('onRequest', (request, reply, done) => {
-    const refusal = refusalOf(request, listenHost);
+    const refusal = refusalOf(request, ourNames);
     if (refusal === null) return done();
     refuse(reply, refusal.status, refusal.message);
   });
@@ -95,11 +98,12 @@ function addGuards(app: FastifyInstance, listenHost: string): void {
 }
 
 /** Why the request is not for us at all, before anything looks at its path. */
-function refusalOf(request: FastifyRequest, listenHost: string): { status: number; message: string } | null {
+function refusalOf(request: FastifyRequest, ourNames: ReadonlySet<string>): { status: number; message: string } | null {
   const { headers } = request;
   const authority = String(headers[':authority'] ?? headers.host ?? '');
   // DNS rebinding: a page of a stranger's name that resolves to us still sends the stranger's name.
-  if (!isOurName(hostOf(authority), listenHost)) return { status: 421, message: 'This host is not served here.' };
+  const host = hostOf(authority);
+  if (isIP(host) === 0 && !ourNames.has(host)) return { status: 421, message: 'This host is not served here.' };
   // No CORS: a browser may call from our own pages only.
   if (headers.origin !== undefined && headers.origin !== `http://${authority}`) {
     return { status: 403, message: 'Calls from other origins are not served.' };
@@ -112,10 +116,6 @@ function refusalOf(request: FastifyRequest, listenHost: string): { status: numbe
     return { status: 415, message: 'gRPC messages must be binary.' };
   }
   return null;
-}
-
-function isOurName(host: string, listenHost: string): boolean {
-  return isIP(host) !== 0 || host === 'localhost' || host === listenHost.toLowerCase();
 }
 
 /** The host of an authority without its port and brackets, lower case. */

@@ -2,7 +2,8 @@
  * Bundles the product into `dist/server/`: what is used of the source and of the
  * packages, in a few files without comments, so that less of it lies in memory
  * (docs/decisions/0019). Names stay as they are, lines stay lines: both appear in
- * crash reports. Run by `ensure-built.js`.
+ * crash reports. Beside them lies `third-party.txt`: whose packages went into them, and
+ * their licences, which have to come along. Run by `ensure-built.js`.
  *
  * Invariant: a file is replaced whole or not at all, and none before all of them
  * are made; what runs from the folder meanwhile finds old files or new ones.
@@ -10,6 +11,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Plugin, rolldown } from 'rolldown';
+import { thirdPartyText } from './third-party.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const FOLDER = join(ROOT, 'dist/server');
@@ -50,6 +52,8 @@ async function bundle(): Promise<void> {
     platform: 'node',
     input: { main: 'src/main.ts' },
     external: EXTERNAL,
+    // A folder of packages that is linked to is named as one that is not, so that the octets are the same.
+    resolve: { symlinks: false },
     plugins: [threadEntries],
     onwarn: refuse,
   });
@@ -60,17 +64,22 @@ async function bundle(): Promise<void> {
     chunkFileNames: '[name].js',
   });
   await build.close();
+  const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+  const thirdParty = thirdPartyText(modules);
   mkdirSync(FOLDER, { recursive: true });
-  for (const file of output) {
-    const path = join(FOLDER, file.fileName);
-    // Two that build at once write the same, each under a name of its own at first.
-    const unfinished = `${path}.${process.pid}`;
-    writeFileSync(unfinished, file.type === 'chunk' ? file.code : file.source);
-    renameSync(unfinished, path);
-  }
+  for (const file of output) replace(file.fileName, file.type === 'chunk' ? file.code : file.source);
+  replace('third-party.txt', thirdParty);
   const made = output.map(({ fileName }) => fileName);
   const isOld = (name: string) => name.endsWith('.js') && !made.includes(name);
   for (const name of readdirSync(FOLDER).filter(isOld)) rmSync(join(FOLDER, name), { force: true });
+}
+
+function replace(name: string, content: string | Uint8Array): void {
+  const path = join(FOLDER, name);
+  // Two that build at once write the same, each under a name of its own at first.
+  const unfinished = `${path}.${process.pid}`;
+  writeFileSync(unfinished, content);
+  renameSync(unfinished, path);
 }
 
 try {

@@ -14,7 +14,16 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const SOURCES = ['src', 'control', 'gateway', 'client', 'package-lock.json', 'tsconfig.json', 'scripts/bundle.ts'];
+const SOURCES = [
+  'src',
+  'control',
+  'gateway',
+  'client',
+  'package-lock.json',
+  'tsconfig.json',
+  'scripts/bundle.ts',
+  'scripts/third-party.ts',
+];
 const RECORD = join(root, 'dist/server/built-from.txt');
 
 /** @param {string} path @returns {string[]} a line for each file at or below a path from the root */

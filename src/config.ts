@@ -42,6 +42,8 @@ export interface Config {
   /** Absolute path of the SQLite file. */
   readonly databasePath: string;
   readonly controlListen: ListenAddress;
+  /** Names that a call may have in Host, besides those of loopback and of `controlListen`; lower case. */
+  readonly controlHosts: readonly string[];
   /** Where the gateway listens, each with how clients are treated that come in there. */
   readonly entrances: readonly ConfiguredEntrance[];
   readonly clientRanges: readonly ClientRange[];
@@ -173,6 +175,7 @@ function assemble(
     dataDir,
     databasePath: resolve(cwd, read.databaseUrl!.slice('sqlite:'.length)),
     controlListen: read.controlListen!,
+    controlHosts: read.controlHosts ?? [],
     entrances,
     clientRanges: doors.clientRanges.map(({ value }) => value),
     masterKey: {

@@ -162,6 +162,14 @@ export const listenList: ValueType<readonly ListenAddress[]> = {
   parse: (text) => parseList(text, parseListen),
 };
 
+const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+
+/** One or more host names without a port, comma-separated; in lower case. */
+export const hostNameList: ValueType<readonly string[]> = {
+  phrase: 'a comma-separated list of at most 256 host names without a port, such as sallyport,sallyport.internal',
+  parse: (text) => parseList(text, (entry) => (HOST_NAME.test(entry.toLowerCase()) ? entry.toLowerCase() : undefined)),
+};
+
 function parseDnsServer(text: string): string | undefined {
   // A zone has no meaning without its interface, which may be gone when a question is sent.
   if (text.includes('%')) return undefined;

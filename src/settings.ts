@@ -17,6 +17,7 @@ import {
   duration,
   formatDuration,
   formatSize,
+  hostNameList,
   listen,
   listenList,
   network,
@@ -64,6 +65,11 @@ export const SETTINGS = {
     help: 'the database',
   }),
   controlListen: setting({ type: listen, fallback: '127.0.0.1:7070', help: 'control plane: RPC, metrics and probes' }),
+  controlHosts: setting({
+    type: hostNameList,
+    fallback: null,
+    help: 'names by which the control plane is called, besides localhost and addresses; others are refused',
+  }),
   gatewayListen: setting({ type: listenList, fallback: '127.0.0.1:3128', help: 'gateway: what HTTP_PROXY points to' }),
   gatewayTlsListen: setting({
     type: listenList,

@@ -91,6 +91,7 @@ export async function startControlRig(options: RigOptions = {}): Promise<Control
     {
       databasePath: join(directory, 'sallyport.db'),
       listen: { host: '127.0.0.1', port: 0 },
+      controlHosts: ['operators.test'],
       masterKey: { value: null, file: join(directory, 'master.key') },
       bootstrapKey: RIG_KEY,
       rpcRate: 100_000,

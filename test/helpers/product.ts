@@ -32,14 +32,21 @@ export class Product {
   readonly #env: Readonly<Record<string, string>>;
   readonly #before: string;
   readonly #main: string;
+  readonly #node: string;
   #child: ChildProcess | null = null;
   #bootstrap: Bootstrap | null = null;
 
-  /** `before`: what a shell does to itself before it becomes the product, such as `ulimit -n 256`. */
-  constructor(env: Readonly<Record<string, string>> = {}, before = ':', main = FROM_SOURCE) {
+  /** `before`: what a shell does to itself before it becomes the product, such as `ulimit -n 256`; `node`: the runtime. */
+  constructor(
+    env: Readonly<Record<string, string>> = {},
+    before = ':',
+    main = FROM_SOURCE,
+    node: string = process.execPath,
+  ) {
     this.#env = env;
     this.#before = before;
     this.#main = main;
+    this.#node = node;
   }
 
   get bootstrap(): Bootstrap {
@@ -54,7 +61,7 @@ export class Product {
   /** Starts it and waits for its ready line; answers the milliseconds that took. */
   async start(): Promise<number> {
     const startedAt = performance.now();
-    const child = spawn('sh', ['-c', `${this.#before} && exec "$0" "$@"`, process.execPath, this.#main, 'serve'], {
+    const child = spawn('sh', ['-c', `${this.#before} && exec "$0" "$@"`, this.#node, this.#main, 'serve'], {
       env: {
         PATH: process.env.PATH,
         // Under npm its types are stripped once for all starts: those are half of what a start costs.

@@ -21,6 +21,7 @@ describe('defaults', () => {
       accessLog: true,
       drainGraceMs: 30_000,
       drainDelayMs: 0,
+      controlHosts: [],
       dnsServers: null,
       upstreamsAllowPrivate: true,
       upstreamAuthorities: [],

@@ -17,9 +17,8 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'sallyport-ensure-'));
   for (const folder of ['src/core', 'control', 'gateway', 'client', 'scripts'])
     mkdirSync(join(root, folder), { recursive: true });
-  for (const file of ['src/core/a.ts', 'control/b.ts', 'gateway/c.ts', 'package-lock.json', 'tsconfig.json']) {
-    writeFileSync(join(root, file), '{}');
-  }
+  const files = ['src/core/a.ts', 'control/b.ts', 'gateway/c.ts', 'scripts/third-party.ts'];
+  for (const file of [...files, 'package-lock.json', 'tsconfig.json']) writeFileSync(join(root, file), '{}');
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   writeFileSync(join(root, 'scripts/bundle.ts'), COUNTS);
   cpSync(SCRIPT, join(root, 'scripts/ensure-built.js'));
