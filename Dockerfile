@@ -21,9 +21,11 @@ RUN node scripts/bundle.ts \
  && npm prune --omit=dev --ignore-scripts
 
 FROM node:26.10.0-bookworm-slim
-# As scripts/launch.js has it.
+# MALLOC_ARENA_MAX as scripts/launch.js has it. SQLite makes temporary files when a migration rewrites a table, and
+# finds no place for them in a read-only root unless it is told one.
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \
+    SQLITE_TMPDIR=/data \
     SALLYPORT_DATA_DIR=/data \
     SALLYPORT_LOG_FORMAT=json \
     SALLYPORT_CONTROL_LISTEN=0.0.0.0:7070 \
