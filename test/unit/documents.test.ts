@@ -1,7 +1,7 @@
 /** What `docs/operating.md` shows and counts, held to what the code takes and does; and that no link of a page leads nowhere. */
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fromJson } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -20,6 +20,7 @@ import { parseDestination } from '../../src/core/destinations.ts';
 import { defaultLimits } from '../../src/core/limits.ts';
 import { LIMIT_SETTINGS } from '../../src/settings.ts';
 import { loadEntrances } from '../../src/tls-files.ts';
+import { leadsSomewhere, textOf } from '../helpers/pages.ts';
 import { makeCertificate } from '../helpers/target.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -145,16 +146,11 @@ describe('figures', () => {
 });
 
 test('every link of a page leads to a file, and to a heading in it', () => {
-  const pages = globSync('{*.md,docs/**/*.md,bench/*.md,test/fuzz/*.md}', { cwd: ROOT });
+  const pages = globSync('{*.md,deploy/*.md,docs/**/*.md,bench/*.md,test/fuzz/*.md}', { cwd: ROOT });
   const links = pages.flatMap((page) => linksOf(page).map((link) => ({ page, link })));
   expect(links.length).toBeGreaterThan(100);
   expect(links.filter(({ page, link }) => !leadsSomewhere(page, link))).toEqual([]);
 });
-
-/** What a page says outside of its fenced blocks. */
-function textOf(page: string): string {
-  return readFileSync(join(ROOT, page), 'utf8').replaceAll(/^```.*?^```$/gms, '');
-}
 
 /** Links within the project; code has brackets of its own. */
 function linksOf(page: string): string[] {
@@ -162,19 +158,4 @@ function linksOf(page: string): string[] {
     .replaceAll(/`[^`\n]*`/g, '')
     .matchAll(/\]\(([^)\s]+)\)/g);
   return [...links].map(([, link = '']) => link).filter((link) => !link.includes('://'));
-}
-
-function leadsSomewhere(page: string, link: string): boolean {
-  const [path = '', anchor] = link.split('#');
-  const file = path === '' ? page : join(dirname(page), path);
-  if (!existsSync(join(ROOT, file))) return false;
-  if (anchor === undefined) return true;
-  const headings = textOf(file).matchAll(/^#+ (.+)$/gm);
-  return [...headings].some(([, heading = '']) => anchorOf(heading) === anchor);
-}
-
-/** The anchor that a heading gets where pages are read. */
-function anchorOf(heading: string): string {
-  const words = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '');
-  return words.replaceAll(' ', '-');
 }
