@@ -194,3 +194,30 @@ test('what the compose file mounts and the manifests list is there', () => {
     expect(service.ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
   }
 });
+
+describe('the image', () => {
+  const dockerfile = read('Dockerfile');
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names = '']) => names.split(' '));
+
+  test('is given all that it copies, and the bundler all that it imports', () => {
+    const sent = read('.dockerignore').split('\n');
+    expect(copied.length).toBeGreaterThan(8);
+    expect(copied.filter((name) => !sent.includes(`!${name}`))).toEqual([]);
+    const imported = [...read('scripts/bundle.ts').matchAll(/from '\.\/([^']+)'/g)].map(
+      ([, name]) => `scripts/${name}`,
+    );
+    expect(imported).not.toEqual([]);
+    expect(imported.filter((name) => !copied.includes(name))).toEqual([]);
+  });
+
+  test('has a place for the temporary files of SQLite, as its root is read-only', () => {
+    expect(dockerfile).toMatch(/^VOLUME \["\/data"\]$/m);
+    expect(dockerfile).toMatch(/\bSQLITE_TMPDIR=\/data\b/);
+  });
+
+  test('is of the Node that is pinned', () => {
+    const { node } = JSON.parse(read('package.json')).devDependencies;
+    const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, base]) => base);
+    expect(bases).toEqual([`node:${node}-bookworm-slim`, `node:${node}-bookworm-slim`]);
+  });
+});
