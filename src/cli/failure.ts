@@ -65,8 +65,13 @@ function nextStep(code: Code): string {
   }
 }
 
+/** Fields whose flags have names of their own. */
+const FLAGS: Readonly<Record<string, string>> = { startDate: '--from', endDate: '--to' };
+
 /** `baseEjection` and `sessions[3].host` as whoever types commands knows them. */
 function flagOf(field: string): string {
+  const named = FLAGS[field];
+  if (named !== undefined) return named;
   const plain = /^[A-Za-z]+$/.test(field);
   return plain ? `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` : field;
 }

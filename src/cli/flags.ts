@@ -57,20 +57,39 @@ export const duration: FlagType = {
   },
 };
 
+/** A date, or a date and a time, as we print them too; of UTC where it names no zone. */
+const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s?(Z|[+-]\d\d:\d\d)?)?$/i;
+
+/** The time that a text names; null for none. `sign`: whether `30d` is so long from now, or ago. */
+function timeOf(value: string, sign: 1 | -1): Date | null {
+  if (/^\d+(?:ms|s|m|h|d)/.test(value)) {
+    const ms = Number.parseFloat(duration.read(value, undefined) as string) * 1_000;
+    return new Date(Date.now() + sign * ms);
+  }
+  const [, date, time = '00:00', zone = 'Z'] = TIME.exec(value) ?? [];
+  const midnight = new Date(`${date}T00:00Z`);
+  // 30 February would be a day of March.
+  if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(date!)) return null;
+  const at = new Date(`${date}T${time}${zone.toUpperCase()}`);
+  return Number.isNaN(at.getTime()) ? null : at;
+}
+
 /** A moment: a date, a date and time, or a time from now (`30d`), as RFC 3339. */
 export const moment: FlagType = {
   placeholder: '<time>',
   read(value) {
-    if (/^\d+(?:ms|s|m|h|d)/.test(value)) {
-      const ms = Number.parseFloat(duration.read(value, undefined) as string) * 1_000;
-      return new Date(Date.now() + ms).toISOString();
-    }
-    const at = new Date(value);
-    if (Number.isNaN(at.getTime()))
-      throw new InvalidArgumentError('It must be a time such as 2027-01-31, or 30d from now.');
+    const at = timeOf(value, 1);
+    if (at === null) throw new InvalidArgumentError('It must be a time such as 2027-01-31, or 30d from now.');
     return at.toISOString();
   },
 };
+
+/** A moment that was: a date, a date and time, or so long ago (`7d`); throws an InvalidArgumentError for none. */
+export function pastTime(value: string): Date {
+  const at = timeOf(value, -1);
+  if (at === null) throw new InvalidArgumentError('It must be a time such as 2026-11-01, or 7d ago.');
+  return at;
+}
 
 /** One of the words that stand for the values of an enum: `round-robin` for `SELECTION_ROUND_ROBIN`. */
 export function choice(prefix: string, words: readonly string[]): FlagType {

@@ -4,6 +4,8 @@ import Table from 'cli-table3';
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => string | number;
+  /** A text that is a number, as people read it: to the right as numbers are. */
+  readonly right?: true;
 }
 
 const NO_LINES = Object.fromEntries(
@@ -17,7 +19,7 @@ const BETWEEN = '  ';
 export function tableText<Row>(rows: readonly Row[], columns: readonly Column<Row>[], none: string): string {
   if (rows.length === 0) return none;
   const cells = rows.map((row) => columns.map(({ value }) => value(row)));
-  const isNumber = columns.map((_, i) => cells.every((row) => typeof row[i] === 'number'));
+  const isNumber = columns.map(({ right }, i) => right ?? cells.every((row) => typeof row[i] === 'number'));
   const table = new Table({
     head: columns.map(({ title }) => title),
     colAligns: isNumber.map((right) => (right ? 'right' : 'left')),

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addAssignmentCommands } from './assignment.ts';
+import { addAuditCommand } from './audit.ts';
 import { addBackupCommand } from './backup.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addDoctorCommand } from './doctor.ts';
@@ -17,6 +18,7 @@ import { addSessionCommands } from './session.ts';
 import { addEnvCommand } from './shell-env.ts';
 import { addStatusCommand } from './status.ts';
 import { addTailCommand } from './tail.ts';
+import { addUsageCommand } from './usage.ts';
 import { addWorkspaceCommands } from './workspace.ts';
 
 /** Commands of the process itself, which `main.ts` runs: here for help and completion. */
@@ -49,6 +51,8 @@ export function buildProgram(host: CommandHost): Command {
   addStatusCommand(program, host);
   addDoctorCommand(program, host);
   addTailCommand(program, host);
+  addUsageCommand(program, host);
+  addAuditCommand(program, host);
   addResolveCommand(program, host);
   addEnvCommand(program, host);
   addBackupCommand(program, host);
