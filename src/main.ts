@@ -20,23 +20,27 @@ const COMMANDS = ['serve', 'config', 'restore'];
 const print = (text: string) => console.log(text);
 const complain = (text: string) => console.error(`sallyport: ${text}`);
 
+/** Calls back at the first of these signals; a second one ends the process. What it answers takes that back. */
+function atFirst(signals: readonly NodeJS.Signals[], then: () => void): () => void {
+  let firstAtMs: number | null = null;
+  const onSignal = (signal: NodeJS.Signals) => {
+    const nowMs = performance.now();
+    if (firstAtMs === null) {
+      firstAtMs = nowMs;
+      then();
+    } else if (nowMs - firstAtMs > SAME_SIGNAL_MS) {
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    }
+  };
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+}
+
 function requestStop(): Promise<void> {
-  return new Promise((resolve) => {
-    let firstAtMs: number | null = null;
-    const onSignal = (signal: NodeJS.Signals) => {
-      const nowMs = performance.now();
-      if (firstAtMs === null) {
-        firstAtMs = nowMs;
-        resolve();
-      } else if (nowMs - firstAtMs > SAME_SIGNAL_MS) {
-        process.exit(signal === 'SIGINT' ? 130 : 143);
-      }
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-    // The terminal is gone: nobody can stop it any more but so. There is nothing to reload.
-    process.on('SIGHUP', onSignal);
-  });
+  // Without its terminal nobody can stop it any more but so. There is nothing to reload.
+  return new Promise((resolve) => atFirst(['SIGTERM', 'SIGINT', 'SIGHUP'], resolve));
 }
 
 /** Names and places, never messages: those may quote what a client or an upstream sent. */
@@ -76,6 +80,7 @@ async function runCommand(argv: readonly string[]): Promise<number> {
     terminal: stdout.isTTY ? { columns: stdout.columns } : null,
     stage: stderr.isTTY ? stderr : null,
     ask: stdin.isTTY && stderr.isTTY ? ask : null,
+    onInterrupt: (then) => atFirst(['SIGINT'], then),
   });
 }
 

@@ -7,10 +7,11 @@ import { existsSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
-import { ConnectError, type Sallyport } from '../../client/client.ts';
+import { Code, ConnectError, type Sallyport } from '../../client/client.ts';
 import { addCommand, type Call } from './command.ts';
 import { CommandFailure, EXIT } from './failure.ts';
 import type { CommandHost } from './host.ts';
+import { untilInterrupted } from './interruption.ts';
 import { bytesText } from './output.ts';
 import { type ProgressBar, startBar } from './progress-bar.ts';
 
@@ -31,13 +32,17 @@ async function backup({ operator, out, args, command }: Call): Promise<void> {
   }
   const part = `${file}.part`;
   try {
-    const bytes = await fetchInto(part, operator.api, out.host.stage);
+    const { host } = out;
+    const bytes = await untilInterrupted(host, (stop) => fetchInto(part, operator.api, host.stage, stop));
     await rename(part, file);
     await syncDirectory(dirname(file));
     out.say(`${file}: a backup of ${bytesText(bytes)}; its secrets open with the master key only, which is not in it`);
     out.tell({ file, bytes });
   } catch (error) {
     await rm(part, { force: true });
+    if (error instanceof ConnectError && error.code === Code.Canceled) {
+      throw new CommandFailure(EXIT.interrupted, `interrupted; nothing of ${file} is left`);
+    }
     throw error instanceof ConnectError ? error : unwritable(error);
   }
 }
@@ -49,13 +54,18 @@ function unwritable(error: unknown): unknown {
 }
 
 /** Writes the whole backup, on disk when this resolves; answers its size. */
-async function fetchInto(part: string, { accounts }: Sallyport, stage: NodeJS.WriteStream | null): Promise<number> {
+async function fetchInto(
+  part: string,
+  { accounts }: Sallyport,
+  stage: NodeJS.WriteStream | null,
+  signal: AbortSignal,
+): Promise<number> {
   const out = await open(part, 'w', 0o600);
   let bar: ProgressBar | null = null;
   try {
     let received = 0;
     let total = 0;
-    for await (const piece of accounts.createBackup({})) {
+    for await (const piece of accounts.createBackup({}, { signal })) {
       await writeAll(out, piece.chunk);
       received += piece.chunk.length;
       total = Number(piece.totalBytes);

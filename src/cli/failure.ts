@@ -5,7 +5,7 @@
 import { BadRequestSchema, Code, ConnectError } from '../../client/client.ts';
 
 /** Exit codes of every command. */
-export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3 } as const;
+export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Ends a command: `message` is what is told, without the name of the program before it. */

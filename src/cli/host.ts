@@ -14,4 +14,6 @@ export interface CommandHost {
   readonly stage: NodeJS.WriteStream | null;
   /** Asks a person something on the terminal; null where nobody can answer. */
   readonly ask: ((question: string) => Promise<string>) | null;
+  /** Calls back at Ctrl-C, which ends the process where nobody waits for it; what it answers takes that back. */
+  readonly onInterrupt: (then: () => void) => () => void;
 }

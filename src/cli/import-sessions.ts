@@ -22,6 +22,8 @@ export interface ImportRequest {
   readonly scheme: string;
   /** Of every session, beside its own. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Once aborted, the batch that is on its way is the last one. */
+  readonly stop: AbortSignal;
 }
 
 export interface ImportSink {
@@ -29,17 +31,20 @@ export interface ImportSink {
   create(sessions: MessageInitShape<typeof NewSessionSchema>[]): Promise<{ readonly createdCount: number }>;
   /** A line is no session, and why. */
   refused(number: number, why: string): void;
-  /** So many upstreams are done with. */
-  progress(done: number): void;
+  /** What became of the list so far. */
+  progress(counts: ImportCounts): void;
 }
 
-export interface ImportOutcome {
+export interface ImportCounts {
   readonly created: number;
   /** There already, as their tokens say. */
   readonly existing: number;
   /** Lines whose token an earlier one of the list had. */
   readonly repeated: number;
   readonly refused: number;
+}
+
+export interface ImportOutcome extends ImportCounts {
   readonly kind: ListReader['kind'];
   /** Columns of a CSV that mean nothing to us. */
   readonly unknownColumns: readonly string[];
@@ -50,7 +55,7 @@ interface Row {
   readonly session: MessageInitShape<typeof NewSessionSchema>;
 }
 
-/** Imports a whole list. Rejects with what the service or the text failed with; what was created stays. */
+/** Imports a whole list. Rejects with what the service, the text or `stop` ended it by; what was created stays. */
 export async function importSessions(request: ImportRequest, sink: ImportSink): Promise<ImportOutcome> {
   const run = new Import(request, sink);
   const reader = new ListReader(request.scheme);
@@ -85,12 +90,13 @@ class Import {
   async send(): Promise<void> {
     let rows = this.#batch;
     this.#batch = [];
+    if (rows.length > 0) this.#request.stop.throwIfAborted();
     while (rows.length > 0) {
       const left = await this.#sendRows(rows);
       if (left.length === rows.length) throw new Error('the service refuses the list, and names no line of it');
       rows = left;
     }
-    this.#tell();
+    this.#sink.progress({ ...this.counts });
   }
 
   #add(number: number, endpoint: Endpoint): void {
@@ -131,11 +137,6 @@ class Import {
   #refuse(number: number, why: string): void {
     this.counts.refused++;
     this.#sink.refused(number, why);
-  }
-
-  #tell(): void {
-    const { created, existing, repeated, refused } = this.counts;
-    this.#sink.progress(created + existing + repeated + refused);
   }
 }
 

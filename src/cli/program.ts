@@ -32,7 +32,7 @@ const OWN = [
 const WHERE = `
 Commands that talk to a server find it and their key by SALLYPORT_URL and SALLYPORT_API_KEY,
 or by what its first start left in the data directory.
-Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the server cannot be reached.
+Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the server cannot be reached, 130 interrupted.
 "sallyport help settings" lists the settings of serve, as flags, environment and file.`;
 
 export function buildProgram(host: CommandHost): Command {

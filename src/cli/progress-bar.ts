@@ -17,8 +17,9 @@ export function startBar(
   shown: Readonly<Record<string, string>> = {},
 ): ProgressBar {
   if (stage === null) return NO_BAR;
-  const look = { barCompleteChar: '█', barIncompleteChar: '░', clearOnComplete: true, hideCursor: true };
-  const bar = new SingleBar({ ...look, format, stream: stage });
+  const look = { barCompleteChar: '█', barIncompleteChar: '░', clearOnComplete: true };
+  // A bar that listens to signals would keep Ctrl-C from ending the process; without, it must not hide the cursor.
+  const bar = new SingleBar({ ...look, format, stream: stage, gracefulExit: false, hideCursor: null });
   bar.start(total, 0, shown);
   return bar;
 }

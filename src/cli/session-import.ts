@@ -1,13 +1,15 @@
 /** `sallyport session import FILE`: shows how far it is, and says what became of every line. */
 import { createReadStream, statSync } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import { addCommand, type Call } from './command.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
 import { addFlags, type Flag, labels, requestOf } from './flags.ts';
 import type { CommandHost } from './host.ts';
-import { type ImportOutcome, type ImportSink, importSessions } from './import-sessions.ts';
+import { type ImportCounts, type ImportSink, importSessions } from './import-sessions.ts';
+import { untilInterrupted } from './interruption.ts';
 import { findPool, findProvider } from './names.ts';
-import { startBar } from './progress-bar.ts';
+import { type ProgressBar, startBar } from './progress-bar.ts';
 
 /** Bad lines that are told one by one. */
 const MAX_TOLD = 20;
@@ -59,30 +61,73 @@ async function runImport(call: Call): Promise<void> {
   const workspaceId = await operator.workspaceId();
   const poolId = (await findPool(operator, pool)).id;
   const providerId = (await findProvider(operator, provider)).id;
-  const refused: { number: number; why: string }[] = [];
-  const format = source.size > 0 ? '{bar} {percentage} %  {done} sessions  {eta_formatted} left' : '{done} sessions';
-  const bar = startBar(host.stage, source.size, format, { done: '0' });
-  const sink: ImportSink = {
-    create: async (sessions) => {
-      if (dryRun === true) return { createdCount: sessions.length };
-      return operator.api.proxies.bulkCreateSessions({ workspaceId, poolId, providerId, sessions });
-    },
-    refused: (number, why) => {
-      if (refused.length < MAX_KEPT) refused.push({ number, why });
-    },
-    progress: (done) => bar.update(source.read(), { done: done.toLocaleString('en') }),
-  };
-  const request = { text: source.text, scheme, labels: requestOf(command, LABELS).labels ?? {} };
-  const outcome = await importSessions(request as Parameters<typeof importSessions>[0], sink).finally(() => bar.stop());
-  for (const { number, why } of refused.slice(0, MAX_TOLD)) host.complain(`line ${number}: ${why}`);
-  if (outcome.refused > MAX_TOLD) host.complain(`… and ${outcome.refused - MAX_TOLD} lines more`);
-  out.say(summaryOf(outcome, pool, dryRun === true));
-  out.tell({ ...outcome, kind: outcome.kind ?? 'plain', unknownColumns: [...outcome.unknownColumns], lines: refused });
-  if (outcome.refused > 0) throw new CommandFailure(EXIT.refused, `${outcome.refused} lines are no sessions`);
+  const sink = new ImportLog(host, source, async (sessions) => {
+    if (dryRun === true) return { createdCount: sessions.length };
+    return operator.api.proxies.bulkCreateSessions({ workspaceId, poolId, providerId, sessions });
+  });
+  const wanted = (requestOf(command, LABELS).labels ?? {}) as Record<string, string>;
+  const what = dryRun === true ? `would be added to pool ${pool}` : `added to pool ${pool}`;
+  try {
+    const outcome = await untilInterrupted(host, (stop) =>
+      importSessions({ text: source.text(stop), scheme, labels: wanted, stop }, sink),
+    ).finally(() => sink.end());
+    const { kind, unknownColumns } = outcome;
+    const columns = unknownColumns.length === 0 ? '' : `\nColumns that were left out: ${unknownColumns.join(', ')}`;
+    out.say(`${summaryOf(outcome, what)}${columns}`);
+    out.tell({ ...outcome, complete: true, kind: kind ?? 'plain', unknownColumns: [...unknownColumns], ...sink.told });
+    if (outcome.refused > 0) throw new CommandFailure(EXIT.refused, `${outcome.refused} lines are no sessions`);
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    out.tell({ ...sink.counts, complete: false, ...sink.told });
+    host.complain(`so far ${summaryOf(sink.counts, what)}; the same command again goes on from there`);
+    throw (error as Error).name === 'AbortError' ? new CommandFailure(EXIT.interrupted, 'interrupted') : error;
+  }
+}
+
+/** What becomes of the lines: shown as a bar, and told of at the end. */
+class ImportLog implements ImportSink {
+  counts: ImportCounts = { created: 0, existing: 0, repeated: 0, refused: 0 };
+  readonly create: ImportSink['create'];
+  readonly #lines: { number: number; why: string }[] = [];
+  readonly #host: CommandHost;
+  readonly #source: Source;
+  readonly #bar: ProgressBar;
+
+  constructor(host: CommandHost, source: Source, create: ImportSink['create']) {
+    this.create = create;
+    this.#host = host;
+    this.#source = source;
+    const format = source.size > 0 ? '{bar} {percentage} %  {done} sessions  {eta_formatted} left' : '{done} sessions';
+    this.#bar = startBar(host.stage, source.size, format, { done: '0' });
+  }
+
+  /** For a script. */
+  get told() {
+    return { lines: this.#lines };
+  }
+
+  refused(number: number, why: string): void {
+    if (this.#lines.length < MAX_KEPT) this.#lines.push({ number, why });
+  }
+
+  progress(counts: ImportCounts): void {
+    this.counts = counts;
+    const { created, existing, repeated, refused } = counts;
+    const done = created + existing + repeated + refused;
+    this.#bar.update(this.#source.read(), { done: done.toLocaleString('en') });
+  }
+
+  end(): void {
+    this.#bar.stop();
+    for (const { number, why } of this.#lines.slice(0, MAX_TOLD)) this.#host.complain(`line ${number}: ${why}`);
+    const rest = this.counts.refused - MAX_TOLD;
+    if (rest > 0) this.#host.complain(`… and ${rest} lines more`);
+  }
 }
 
 interface Source {
-  readonly text: AsyncIterable<string>;
+  /** Ends with an AbortError when `stop` aborts. */
+  readonly text: (stop: AbortSignal) => AsyncIterable<string>;
   /** Octets; 0 where that is not known. */
   readonly size: number;
   /** How many of them were read. */
@@ -92,28 +137,21 @@ interface Source {
 function openSource(file: string): Source {
   if (file === STDIN) {
     process.stdin.setEncoding('utf8');
-    return { text: process.stdin, size: 0, read: () => 0 };
+    return { text: (stop) => addAbortSignal(stop, process.stdin), size: 0, read: () => 0 };
   }
   try {
     const { size } = statSync(file);
     const stream = createReadStream(file, 'utf8');
-    return { text: stream, size, read: () => stream.bytesRead };
+    return { text: (stop) => addAbortSignal(stop, stream), size, read: () => stream.bytesRead };
   } catch (error) {
     throw usageFailure(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 
-function summaryOf(
-  { created, existing, repeated, unknownColumns }: ImportOutcome,
-  pool: string,
-  isDry: boolean,
-): string {
+function summaryOf({ created, existing, repeated }: ImportCounts, what: string): string {
   const n = (count: number) => count.toLocaleString('en');
-  const parts = [
-    isDry ? `${n(created)} sessions would be added to pool ${pool}` : `${n(created)} sessions added to pool ${pool}`,
-  ];
+  const parts = [`${n(created)} sessions ${what}`];
   if (existing > 0) parts.push(`${n(existing)} there already`);
   if (repeated > 0) parts.push(`${n(repeated)} twice in the list`);
-  const columns = unknownColumns.length === 0 ? '' : `\nColumns that were left out: ${unknownColumns.join(', ')}`;
-  return `${parts.join(', ')}${columns}`;
+  return parts.join(', ');
 }

@@ -15,6 +15,7 @@ import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { restoreBackup } from '../../control/restore.ts';
 import { runCommand } from '../helpers/command.ts';
+import { commandLine } from '../helpers/command-line.ts';
 import { full } from '../helpers/full.ts';
 import { Product } from '../helpers/product.ts';
 import { ProxiedClient, uuidOf } from '../helpers/proxied.ts';
@@ -190,6 +191,20 @@ test('what is no sound backup is refused and leaves the database as it was', asy
   expect(readdirSync(place.dataDir).filter((name) => /copy-|restore/.test(name))).toEqual([]);
 }, 60_000);
 
+test('a backup that is interrupted leaves nothing of its file', async () => {
+  const atOnce = (then: () => void) => {
+    then();
+    return () => undefined;
+  };
+  const interrupted = commandLine({ SALLYPORT_DATA_DIR: product.dataDir }, { onInterrupt: atOnce });
+  const file = join(backupDir, 'interrupted');
+  expect(await interrupted('backup', file)).toMatchObject({
+    code: 130,
+    stderr: `interrupted; nothing of ${file} is left`,
+  });
+  expect(readdirSync(backupDir).filter((name) => name.startsWith('interrupted'))).toEqual([]);
+});
+
 test('the commands say how they are used, and what they cannot reach', async () => {
   const settings = settingsOf(product.dataDir);
   expect(await runCommand(['restore', '--force'], settings)).toMatchObject({ code: 2 });
@@ -198,7 +213,7 @@ test('the commands say how they are used, and what they cannot reach', async () 
   const exists = await runCommand(['backup', backupFile], settings);
   expect(exists).toMatchObject({ code: 1, stderr: expect.stringContaining('--force replaces it') });
   expect(readFileSync(backupFile).equals(before)).toBe(true);
-  const url = { ...settings, SALLYPORT_URL: 'http://127.0.0.1:9' };
+  const url = { SALLYPORT_URL: 'http://127.0.0.1:9', SALLYPORT_API_KEY: 'sp_live_x' };
   expect(await runCommand(['backup', join(backupDir, 'b')], url)).toMatchObject({ code: 3 });
   expect(readdirSync(backupDir).filter((name) => name.startsWith('b'))).toEqual([]);
   expect(await runCommand(['backup', '--force', join(backupDir, 'again')], settings)).toMatchObject({ code: 0 });

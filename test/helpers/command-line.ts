@@ -25,6 +25,7 @@ export function commandLine(env: Record<string, string>, over: Partial<CommandHo
       terminal: null,
       stage: null,
       ask: null,
+      onInterrupt: () => () => undefined,
       ...over,
     });
     const stdout = out.join('\n');

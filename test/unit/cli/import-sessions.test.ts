@@ -2,7 +2,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { describe, expect, test } from 'vitest';
 import { BadRequestSchema } from '../../../client/client.ts';
-import { type ImportSink, importSessions } from '../../../src/cli/import-sessions.ts';
+import { type ImportCounts, type ImportSink, importSessions } from '../../../src/cli/import-sessions.ts';
 
 type Sessions = Parameters<ImportSink['create']>[0];
 
@@ -40,17 +40,19 @@ class Service implements ImportSink {
     this.told.push([number, why]);
   }
 
-  progress(done: number): void {
-    this.done.push(done);
+  progress({ created, existing, repeated, refused }: ImportCounts): void {
+    this.done.push(created + existing + repeated + refused);
   }
 }
+
+const NEVER = new AbortController().signal;
 
 async function* pieces(text: string, size = 1_000): AsyncGenerator<string> {
   for (let at = 0; at < text.length; at += size) yield text.slice(at, at + size);
 }
 
-const importText = (text: string, service: ImportSink, labels: Record<string, string> = {}) =>
-  importSessions({ text: pieces(text), scheme: 'http', labels }, service);
+const importText = (text: string, service: ImportSink, labels: Record<string, string> = {}, stop = NEVER) =>
+  importSessions({ text: pieces(text), scheme: 'http', labels, stop }, service);
 
 const lines = (count: number) => Array.from({ length: count }, (_, n) => `10.0.${n >> 8}.${n & 255}:80`).join('\n');
 
@@ -122,6 +124,19 @@ test('what the service refuses as a whole is a failure, and what was made before
   };
   await expect(importText(lines(3_000), sink)).rejects.toBe(refusal);
   expect(service.tokens.size).toBe(2_000);
+});
+
+test('what is stopped ends behind the batch that is on its way, and tells what was done', async () => {
+  const service = new Service();
+  const stop = new AbortController();
+  const create = (sessions: Sessions) => {
+    if (service.calls.length === 1) stop.abort();
+    return service.create(sessions);
+  };
+  const sink: ImportSink = { create, refused: () => undefined, progress: (counts) => service.progress(counts) };
+  await expect(importText(lines(7_000), sink, {}, stop.signal)).rejects.toMatchObject({ name: 'AbortError' });
+  expect(service.tokens.size).toBe(4_000);
+  expect(service.done).toEqual([2_000, 4_000]);
 });
 
 test('a refusal that names no line of the list ends it', async () => {
