@@ -42,7 +42,7 @@ export class ListReader {
   /** The part of the text that is not read yet. */
   #rest = '';
   #number = 0;
-  /** A line was too long, and the rest of it is still to come. */
+  /** A line, or JSON, was too long, and the rest of it is still to come. */
   #skips = false;
 
   /** `scheme`: of upstreams whose list names none. */
@@ -62,15 +62,16 @@ export class ListReader {
   }
 
   #read(isLast: boolean): ListEntry[] {
-    if (this.#number === 0) this.#rest = this.#rest.replace(BYTE_ORDER_MARK, '');
-    if (this.kind === null && this.#number === 0 && JSON_START.test(this.#rest)) this.kind = 'json';
+    // Of JSON the rest grows long, and each look at it would copy it whole.
+    if (this.kind === null && this.#number === 0) {
+      this.#rest = this.#rest.replace(BYTE_ORDER_MARK, '');
+      if (JSON_START.test(this.#rest)) this.kind = 'json';
+    }
     if (this.kind === null && !isLast && this.#rest.length < MAX_LINE && MAYBE_JSON.test(this.#rest)) return [];
     if (this.kind !== 'json') return this.#readLines(isLast);
-    if (this.#rest.length > MAX_JSON) {
-      this.#rest = '';
-      return isLast ? [] : [{ number: 1, found: problem('it is JSON of more than 64 MiB: import it in parts') }];
-    }
-    return isLast ? this.#readJson() : [];
+    if (this.#skips) this.#rest = '';
+    else if (this.#rest.length > MAX_JSON) return this.#skip('it is JSON of more than 64 MiB: import it in parts');
+    return isLast && !this.#skips ? this.#readJson() : [];
   }
 
   #readJson(): ListEntry[] {
@@ -88,18 +89,18 @@ export class ListReader {
     this.#rest = isWhole ? '' : last;
     if (isLast && last !== '') lines.push(last);
     const entries = lines.flatMap((line) => this.#readLine(line) ?? []);
-    if (this.#rest.length > MAX_LINE) entries.push(...this.#skip());
+    if (this.#rest.length > MAX_LINE) {
+      entries.push(...this.#skip(`it is longer than ${MAX_LINE.toLocaleString('en')} characters`));
+    }
     return entries;
   }
 
-  /** The line that is still coming is longer than any upstream: what comes of it is dropped. */
-  #skip(): ListEntry[] {
+  /** What is still coming is longer than it may be: that is told once, and the rest of it is dropped. */
+  #skip(why: string): ListEntry[] {
     this.#rest = '';
     if (this.#skips) return [];
     this.#skips = true;
-    return [
-      { number: this.#number + 1, found: problem(`it is longer than ${MAX_LINE.toLocaleString('en')} characters`) },
-    ];
+    return [{ number: this.#number + 1, found: problem(why) }];
   }
 
   #readLine(line: string): ListEntry | null {

@@ -3,6 +3,7 @@ import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../config.ts';
 import { productVersion } from '../version.ts';
+import { codeOf } from './failure.ts';
 import { bad, doubtful, type Finding, good } from './finding.ts';
 import type { CommandHost } from './host.ts';
 import { readMetrics } from './metrics-page.ts';
@@ -60,17 +61,17 @@ export function* checkFiles({ env }: CommandHost, asked: string | undefined): Ge
 /** Whether a server answers, is ready, and is of this version; answers whether it is worth asking on. */
 export async function* checkServer({ url }: Operator): AsyncGenerator<Finding, boolean> {
   const sentAt = Date.now();
-  const answer = await fetch(`${url}/readyz`).catch(() => null);
-  // A body that nobody reads holds its connection.
-  await answer?.text();
-  if (answer === null) {
+  const answer = await fetch(`${url}/readyz`).catch(codeOf);
+  if (typeof answer === 'string') {
     yield bad(
       'server',
-      `nothing answers at ${url}`,
+      `nothing answers at ${url} (${answer})`,
       'Start it with "sallyport serve", or name another one by SALLYPORT_URL.',
     );
     return false;
   }
+  // A body that nobody reads holds its connection.
+  await answer.text();
   if (answer.status === 200) yield good('server', `${url} is ready`);
   else
     yield bad(

@@ -88,16 +88,19 @@ export async function* checkProviders(operator: Operator, gateway: URL, target: 
     }
     if (pool === undefined) continue;
     const username = `${pool}-provider-${uuidOf(provider.id)}`;
-    const { status, cause, requestId } = await ask(gateway, username, operator.apiKey, target);
-    if (status >= 200 && status < 300) yield good(what, `a tunnel to ${target} opened`);
-    else
-      yield bad(
-        what,
-        `a tunnel to ${target} did not open: ${status} ${cause} (request ${requestId})`,
-        adviceFor(cause),
-      );
+    const answer = await ask(gateway, username, operator.apiKey, target);
+    if (typeof answer === 'string') {
+      yield bad(what, `the gateway gave no answer to a request for ${target} (${answer})`, NO_ANSWER);
+    } else if (answer.status >= 200 && answer.status < 300) yield good(what, `a tunnel to ${target} opened`);
+    else {
+      const { status, cause, requestId } = answer;
+      const text = `a tunnel to ${target} did not open: ${status} ${cause} (request ${requestId})`;
+      yield bad(what, text, adviceFor(cause));
+    }
   }
 }
+
+const NO_ANSWER = 'Something else may listen there, or a TLS listener, or something cuts connections in between.';
 
 interface TunnelAnswer {
   readonly status: number;
@@ -105,10 +108,10 @@ interface TunnelAnswer {
   readonly requestId: string;
 }
 
-function ask({ hostname, port }: URL, username: string, key: string, target: string): Promise<TunnelAnswer> {
+/** What the gateway answers to a CONNECT; the code of what failed where it gives no answer. */
+function ask({ hostname, port }: URL, username: string, key: string, target: string): Promise<TunnelAnswer | string> {
   return new Promise((resolve) => {
     const authorization = `Basic ${Buffer.from(`${username}:${key}`).toString('base64')}`;
-    const none = { status: 0, cause: 'no answer', requestId: '-' };
     const asked = request({
       ...{
         method: 'CONNECT',
@@ -119,12 +122,15 @@ function ask({ hostname, port }: URL, username: string, key: string, target: str
       },
       headers: { Host: target, 'Proxy-Authorization': authorization },
     });
-    asked.setTimeout(REQUEST_MS, () => asked.destroy());
+    asked.setTimeout(REQUEST_MS, () => {
+      resolve('ETIMEDOUT');
+      asked.destroy();
+    });
     asked.once('connect', ({ statusCode = 0, statusMessage = '', headers }, socket) => {
       socket.destroy();
       resolve({ status: statusCode, cause: statusMessage, requestId: String(headers['sallyport-request-id'] ?? '-') });
     });
-    asked.once('error', () => resolve(none));
+    asked.once('error', ({ code, message }: NodeJS.ErrnoException) => resolve(code ?? message));
     asked.end();
   });
 }

@@ -44,6 +44,12 @@ function refusalOf(error: ConnectError, url: string): CommandFailure {
   return new CommandFailure(EXIT.refused, `${error.rawMessage}${nextStep(error.code)}`);
 }
 
+/** The code of what kept a `fetch` from its answer. */
+export function codeOf(error: unknown): string {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return code ?? 'no answer';
+}
+
 /** No answer came from a server. */
 export function unreachable(url: string, reason: string): CommandFailure {
   const how = reason === 'ECONNREFUSED' ? 'nothing listens there' : reason;

@@ -5,7 +5,7 @@
 import { createSallyport, idOf, type Sallyport, uuidOf } from '../../client/client.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
 import type { CommandHost } from './host.ts';
-import { findServer, readBootstrap } from './server-address.ts';
+import { findServer } from './server-address.ts';
 
 /** Flags of every command that talks to a server. */
 export interface ServerFlags {
@@ -35,11 +35,8 @@ export class Operator {
     this.apiKey = server.apiKey;
     this.api = createSallyport(server);
     this.#asked = workspace ?? host.env.SALLYPORT_WORKSPACE;
-    // That of the data directory is of its own server and key.
-    const isOther = env.SALLYPORT_URL !== undefined || env.SALLYPORT_API_KEY !== undefined;
-    const bootstrap = isOther ? null : readBootstrap(folder, host.readFile);
-    this.#own = bootstrap?.workspaceId;
-    this.gatewayUrl = bootstrap?.gatewayUrl;
+    this.#own = server.bootstrap?.workspaceId;
+    this.gatewayUrl = server.bootstrap?.gatewayUrl;
   }
 
   /** The workspace that was asked for by name or id, else the only one that the key can mean. */

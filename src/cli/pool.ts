@@ -19,6 +19,7 @@ import { allPools, findPool, wordOfEnum } from './names.ts';
 import type { Operator } from './operator.ts';
 import { durationText } from './output.ts';
 import type { Column } from './print-table.ts';
+import { addSwitches } from './switching.ts';
 
 const SELECTIONS = ['round-robin', 'random', 'least-connections', 'least-recently-used', 'fastest'];
 
@@ -161,25 +162,15 @@ export function addPoolCommands(program: Command, host: CommandHost): void {
   );
   addFlags(update, POLICY).option('--name <name>', 'another name');
 
-  for (const [verb, enabled] of [
-    ['enable', true],
-    ['disable', false],
-  ] as const) {
-    addCommand(
-      pool,
-      `${verb} <pool>`,
-      {
-        help: enabled ? 'let requests use a pool again' : 'let no request use a pool',
-        example: `pool ${verb} default`,
-      },
-      host,
-      async ({ operator, out, args }) => {
-        const after = await changePool(operator, await findPool(operator, args[0]!), { enabled });
-        out.say(`pool ${after.name} is ${verb}d`);
-        out.tell(toJson(PoolSchema, after));
-      },
-    );
-  }
+  addSwitches(pool, host, {
+    argument: '<pool>',
+    example: 'default',
+    help: { enable: 'let requests use a pool again', disable: 'let no request use a pool' },
+    schema: PoolSchema,
+    change: async ({ operator, args }, enabled) =>
+      changePool(operator, await findPool(operator, args[0]!), { enabled }),
+    nameOf: ({ name }) => name,
+  });
 
   const remove = addCommand(
     pool,

@@ -11,12 +11,13 @@ import {
 } from '../../client/client.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addYes, confirm } from './confirm.ts';
-import { CommandFailure, EXIT } from './failure.ts';
 import { addFlags, count, type Flag, onOff, requestOf, text } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { allProviders, findPool, findProvider, kindOf } from './names.ts';
 import { bytesText, timeText, wordOf } from './output.ts';
 import type { Column } from './print-table.ts';
+import { readSecret } from './secret-file.ts';
+import { addSwitches } from './switching.ts';
 
 const KINDS = Object.keys(ProviderType)
   .filter((name) => name !== 'UNSPECIFIED')
@@ -103,23 +104,14 @@ export function addProviderCommands(program: Command, host: CommandHost): void {
     .option('--pool <pool>', 'where discovered sessions go')
     .option('--credentials-file <file>', 'what replaces its credentials');
 
-  for (const [verb, enabled] of [
-    ['enable', true],
-    ['disable', false],
-  ] as const) {
-    const help = enabled ? 'let its sessions be chosen again' : 'let none of its sessions be chosen';
-    addCommand(
-      provider,
-      `${verb} <provider>`,
-      { help, example: `provider ${verb} bright-data` },
-      host,
-      async (call) => {
-        const after = await changeProvider(call.operator, await asked(call), { enabled });
-        call.out.say(`provider ${after.name ?? kindOf(after.type)} is ${verb}d`);
-        call.out.tell(toJson(ProviderSchema, after));
-      },
-    );
-  }
+  addSwitches(provider, host, {
+    argument: '<provider>',
+    example: 'bright-data',
+    help: { enable: 'let its sessions be chosen again', disable: 'let none of its sessions be chosen' },
+    schema: ProviderSchema,
+    change: async (call, enabled) => changeProvider(call.operator, await asked(call), { enabled }),
+    nameOf: ({ name, type }) => name ?? kindOf(type),
+  });
 
   addCommand(
     provider,
@@ -176,15 +168,11 @@ async function targetOf({ operator, command }: Call): Promise<JsonObject> {
   return { targetPoolId: Buffer.from((await findPool(operator, pool)).id).toString('base64') };
 }
 
-/** What the file of `--credentials-file` holds, without the line's end behind it. */
+/** What the file of `--credentials-file` holds. */
 function credentialsOf({ command, out }: Call): JsonObject {
   const file = command.getOptionValue('credentialsFile') as string | undefined;
   if (file === undefined) return {};
-  try {
-    return { credentials: Buffer.from(out.host.readFile(file).replace(/\r?\n$/, '')).toString('base64') };
-  } catch (error) {
-    throw new CommandFailure(EXIT.refused, `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
+  return { credentials: Buffer.from(readSecret(out.host, file)).toString('base64') };
 }
 
 /** Changes a provider, unless somebody else has changed it since it was read. */

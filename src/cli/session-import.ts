@@ -3,13 +3,14 @@ import { createReadStream, statSync } from 'node:fs';
 import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import { addCommand, type Call } from './command.ts';
-import { CommandFailure, EXIT, usageFailure } from './failure.ts';
+import { CommandFailure, EXIT } from './failure.ts';
 import { addFlags, type Flag, labels, requestOf } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { type ImportCounts, type ImportSink, importSessions } from './import-sessions.ts';
 import { untilInterrupted } from './interruption.ts';
 import { findPool, findProvider } from './names.ts';
 import { type ProgressBar, startBar } from './progress-bar.ts';
+import { unreadable } from './secret-file.ts';
 
 /** Bad lines that are told one by one. */
 const MAX_TOLD = 20;
@@ -144,7 +145,7 @@ function openSource(file: string): Source {
     const stream = createReadStream(file, 'utf8');
     return { text: (stop) => addAbortSignal(stop, stream), size, read: () => stream.bytesRead };
   } catch (error) {
-    throw usageFailure(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw unreadable(file, error);
   }
 }
 

@@ -14,14 +14,16 @@ import { isProblem } from '../../client/session-list/endpoint.ts';
 import { parsePlainLine } from '../../client/session-list/plain-line.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addYes, confirm } from './confirm.ts';
-import { CommandFailure, EXIT, usageFailure } from './failure.ts';
+import { usageFailure } from './failure.ts';
 import { addFlags, count, type Flag, howMany, labels, onOff, requestOf, text } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { allSessions, findPool, findProvider, findSession, wordOfEnum } from './names.ts';
 import { durationText } from './output.ts';
 import type { Column } from './print-table.ts';
+import { readSecret } from './secret-file.ts';
 import { addExportCommand } from './session-export.ts';
 import { addImportCommand } from './session-import.ts';
+import { addSwitches } from './switching.ts';
 
 const DEFAULT_POOL = 'default';
 const DEFAULT_LIMIT = 50;
@@ -109,25 +111,15 @@ export function addSessionCommands(program: Command, host: CommandHost): void {
     .option('--pool <pool>', 'where several pools have the token')
     .option('--password-file <file>', 'a file that holds the password and nothing else');
 
-  for (const [verb, enabled] of [
-    ['enable', true],
-    ['disable', false],
-  ] as const) {
-    addCommand(
-      session,
-      `${verb} <token|id>`,
-      {
-        help: enabled ? 'let a session be chosen again' : 'let it be chosen no more, from now on',
-        example: `session ${verb} exit-1`,
-      },
-      host,
-      async (call) => {
-        const after = await changeSession(call, await asked(call), { enabled });
-        call.out.say(`session ${after.token} is ${verb}d`);
-        call.out.tell(toJson(SessionSchema, after));
-      },
-    ).option('--pool <pool>', 'where several pools have the token');
-  }
+  const switches = addSwitches(session, host, {
+    argument: '<token|id>',
+    example: 'exit-1',
+    help: { enable: 'let a session be chosen again', disable: 'let it be chosen no more, from now on' },
+    schema: SessionSchema,
+    change: async (call, enabled) => changeSession(call, await asked(call), { enabled }),
+    nameOf: ({ token }) => token,
+  });
+  for (const each of switches) each.option('--pool <pool>', 'where several pools have the token');
 
   const remove = addCommand(
     session,
@@ -211,15 +203,10 @@ function partsOf(upstream: string): Record<string, string | number> {
   return { scheme, host, port, ...(username !== null && { username }), ...(password !== null && { password }) };
 }
 
-/** The password of `--password-file`, without the line's end behind it. */
+/** The password of `--password-file`. */
 function passwordOf({ command, out }: Call): { password?: string } {
   const file = command.getOptionValue('passwordFile') as string | undefined;
-  if (file === undefined) return {};
-  try {
-    return { password: out.host.readFile(file).replace(/\r?\n$/, '') };
-  } catch (error) {
-    throw new CommandFailure(EXIT.refused, `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
+  return file === undefined ? {} : { password: readSecret(out.host, file) };
 }
 
 function asked({ operator, args, command }: Call): Promise<Session> {

@@ -1,7 +1,7 @@
 /** `sallyport status`: whether it runs, what it carries, and what goes wrong, at one look. */
 import type { Command } from 'commander';
 import { addCommand, type Call } from './command.ts';
-import { CommandFailure, EXIT, unreachable } from './failure.ts';
+import { CommandFailure, codeOf, EXIT, unreachable } from './failure.ts';
 import type { CommandHost } from './host.ts';
 import { type MetricsPage, readMetrics } from './metrics-page.ts';
 import { bytesText, durationText } from './output.ts';
@@ -38,8 +38,7 @@ async function get(url: string): Promise<{ readonly status: number; readonly tex
     const response = await fetch(url);
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-    throw unreachable(new URL(url).origin, code ?? 'no answer');
+    throw unreachable(new URL(url).origin, codeOf(error));
   }
 }
 

@@ -1,5 +1,7 @@
 /** Commands that look at traffic: explained before, followed meanwhile, and looked through when it fails. */
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -105,11 +107,25 @@ describe('the doctor', () => {
     expect(json).toContainEqual(expect.objectContaining({ verdict: 'fail', what: 'provider static' }));
   });
 
+  test('says what became of its request where the gateway gives no answer', async () => {
+    const rude = createServer((socket) =>
+      socket.once('data', () => socket.resetAndDestroy()).on('error', () => undefined),
+    );
+    await once(rude.listen(0, '127.0.0.1'), 'listening');
+    const { port } = rude.address() as AddressInfo;
+    const { code, stdout } = await doctor('--gateway', `http://127.0.0.1:${port}`);
+    await new Promise((resolve) => rude.close(resolve));
+    expect(stdout).toContain(
+      '✗ provider local: the gateway gave no answer to a request for example.com:443 (ECONNRESET)',
+    );
+    expect(code).toBe(1);
+  });
+
   test('says that nothing answers where nothing does', async () => {
     const { url, close } = await startTarget();
     await close();
     const lost = commandLine({ SALLYPORT_URL: url, SALLYPORT_API_KEY: 'sp_live_x', SALLYPORT_DATA_DIR: folder });
     const { code, stdout } = await lost('doctor');
-    expect([code, stdout]).toEqual([1, expect.stringContaining(`✗ server: nothing answers at ${url}`)]);
+    expect([code, stdout]).toEqual([1, expect.stringContaining(`✗ server: nothing answers at ${url} (ECONNREFUSED)`)]);
   });
 });

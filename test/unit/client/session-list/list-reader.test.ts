@@ -101,6 +101,15 @@ describe('JSON', () => {
     expect(hostsOf(read('{"proxies": [').entries)).toEqual([[1, 'problem']]);
   });
 
+  test('that is too long is told of once, however much of it comes', () => {
+    const reader = new ListReader();
+    const piece = ' '.repeat(1_024 * 1_024);
+    const entries = reader.push('["203.0.113.7:80"');
+    for (let n = 0; n < 200; n++) entries.push(...reader.push(piece));
+    entries.push(...reader.push(']'), ...reader.end());
+    expect(entries).toEqual([{ number: 1, found: { problem: expect.stringContaining('more than 64 MiB') } }]);
+  });
+
   test('is no list of addresses in brackets', () => {
     expect(read('[2001:db8::1]:80').reader.kind).toBe('plain');
   });
