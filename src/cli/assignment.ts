@@ -1,9 +1,8 @@
 /** `sallyport assignment …`: accounts, and the sessions that they are bound to. */
-import { toJson } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { type Assignment, AssignmentSchema, idOf, uuidOf } from '../../client/client.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
-import { addYes, confirm } from './confirm.ts';
+import { addDelete } from './deleting.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
 import { howMany } from './flags.ts';
 import type { CommandHost } from './host.ts';
@@ -59,8 +58,7 @@ export function addAssignmentCommands(program: Command, host: CommandHost): void
     host,
     async (call) => {
       const { pool, limit } = call.command.opts<{ pool?: string; limit: number }>();
-      const found: Assignment[] = [];
-      for await (const each of assignments(call, await poolFilter(call, pool), limit)) found.push(each);
+      const found = await Array.fromAsync(assignments(call, await poolFilter(call, pool), limit));
       call.out.rows(AssignmentSchema, found, COLUMNS, 'No account is bound to a session yet.');
     },
   )
@@ -138,28 +136,16 @@ export function addAssignmentCommands(program: Command, host: CommandHost): void
     },
   ).option('--pool <pool>', 'where several pools know the account');
 
-  const remove = addCommand(
-    assignment,
-    'delete <account|id>',
-    { help: 'let go of an account: its next request binds it anew', example: 'assignment delete anna --yes' },
-    host,
-    async (call) => {
-      const { operator, out, command } = call;
-      const found = await asked(call);
-      await confirm(
-        command,
-        host,
-        `Delete the assignment of ${found.accountName}? Its next request may take another exit.`,
-      );
-      await operator.api.proxies.deleteAssignment({
-        workspaceId: await operator.workspaceId(),
-        assignmentId: found.id,
-      });
-      out.say(`account ${found.accountName} is bound to nothing`);
-      out.tell(toJson(AssignmentSchema, found));
-    },
-  );
-  addYes(remove).option('--pool <pool>', 'where several pools know the account');
+  addDelete(assignment, host, {
+    argument: '<account|id>',
+    example: 'anna',
+    help: 'let go of an account: its next request binds it anew',
+    find: asked,
+    question: ({ accountName }) => `Delete the assignment of ${accountName}? Its next request may take another exit.`,
+    remove: async ({ operator }, { id: assignmentId }) =>
+      operator.api.proxies.deleteAssignment({ workspaceId: await operator.workspaceId(), assignmentId }),
+    gone: ({ accountName }) => `account ${accountName} is bound to nothing`,
+  }).option('--pool <pool>', 'where several pools know the account');
 }
 
 async function poolFilter({ operator }: Call, pool: string | undefined): Promise<Filter> {
@@ -175,8 +161,7 @@ async function asked(call: Call): Promise<Assignment> {
     return assignment!;
   }
   const filter = await poolFilter(call, command.getOptionValue('pool') as string | undefined);
-  const found: Assignment[] = [];
-  for await (const each of assignments(call, { ...filter, accountName: name })) found.push(each);
+  const found = await Array.fromAsync(assignments(call, { ...filter, accountName: name }));
   if (found.length > 1) throw usageFailure(`several pools know account ${name}: name the pool with --pool`);
   if (found.length === 0) throw new CommandFailure(EXIT.refused, `account ${name} is bound to no session`);
   return found[0]!;

@@ -3,7 +3,7 @@ import { fromJson, toJson } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { type APIKey, APIKeySchema, CreateAPIKeyRequestSchema, type KeyRotation, uuidOf } from '../../client/client.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
-import { addYes, confirm } from './confirm.ts';
+import { addDelete } from './deleting.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
 import { addFlags, type Flag, list, moment, requestOf } from './flags.ts';
 import type { CommandHost } from './host.ts';
@@ -65,24 +65,15 @@ export function addKeyCommands(program: Command, host: CommandHost): void {
   );
   addFlags(create, FIELDS);
 
-  const remove = addCommand(
-    key,
-    'delete <key>',
-    { help: 'revoke an API key, from now on', example: 'key delete crawler --yes' },
-    host,
-    async (call) => {
-      const found = await asked(call);
-      await confirm(
-        call.command,
-        host,
-        `Revoke key ${found.name} (${found.keyPrefix}…)? Who uses it is refused from then on.`,
-      );
-      await call.operator.api.accounts.deleteAPIKey({ apiKeyId: found.id });
-      call.out.say(`key ${found.name} is revoked`);
-      call.out.tell({});
-    },
-  );
-  addYes(remove);
+  addDelete(key, host, {
+    argument: '<key>',
+    example: 'crawler',
+    help: 'revoke an API key, from now on',
+    find: asked,
+    question: ({ name, keyPrefix }) => `Revoke key ${name} (${keyPrefix}…)? Who uses it is refused from then on.`,
+    remove: ({ operator }, { id: apiKeyId }) => operator.api.accounts.deleteAPIKey({ apiKeyId }),
+    gone: ({ name }) => `key ${name} is revoked`,
+  });
 
   addCommand(
     key,

@@ -79,8 +79,7 @@ async function loadPool(operator: Operator, id: string): Promise<Pool> {
 
 /** The provider of this name, kind (`static`) or id; of none, the only one that takes sessions from a list. */
 export async function findProvider(operator: Operator, asked: string | undefined): Promise<Provider> {
-  const all: Provider[] = [];
-  for await (const provider of allProviders(operator)) all.push(provider);
+  const all = await Array.fromAsync(allProviders(operator));
   const kind = asked === undefined ? 'static' : asked;
   const found = all.filter(({ id, name, type }) => {
     if (asked !== undefined && isId(asked)) return Buffer.from(id).equals(idOf(asked));

@@ -12,7 +12,7 @@ import {
   uuidOf,
 } from '../../client/client.ts';
 import { addCommand, addNoun } from './command.ts';
-import { addYes, confirm } from './confirm.ts';
+import { addDelete } from './deleting.ts';
 import { addFlags, choice, count, counts, duration, type Flag, list, onOff, requestOf, text } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { allPools, findPool, wordOfEnum } from './names.ts';
@@ -120,8 +120,7 @@ export function addPoolCommands(program: Command, host: CommandHost): void {
   const pool = addNoun(program, 'pool', 'pools: groups of sessions with one set of policies');
 
   addCommand(pool, 'list', { help: 'list the pools', example: 'pool list' }, host, async ({ operator, out }) => {
-    const pools: Pool[] = [];
-    for await (const each of allPools(operator)) pools.push(each);
+    const pools = await Array.fromAsync(allPools(operator));
     out.rows(PoolSchema, pools, COLUMNS, 'There is no pool yet: "sallyport pool create NAME" makes one.');
   });
 
@@ -172,20 +171,16 @@ export function addPoolCommands(program: Command, host: CommandHost): void {
     nameOf: ({ name }) => name,
   });
 
-  const remove = addCommand(
-    pool,
-    'delete <pool>',
-    { help: 'delete a pool with its sessions', example: 'pool delete crawlers --yes' },
-    host,
-    async ({ operator, out, args, command }) => {
-      const found = await findPool(operator, args[0]!);
-      await confirm(command, host, `Delete pool ${found.name}, with all its sessions and assignments?`);
-      await operator.api.proxies.deletePool({ workspaceId: await operator.workspaceId(), poolId: found.id });
-      out.say(`pool ${found.name} is gone`);
-      out.tell({});
-    },
-  );
-  addYes(remove);
+  addDelete(pool, host, {
+    argument: '<pool>',
+    example: 'crawlers',
+    help: 'delete a pool with its sessions',
+    find: ({ operator, args }) => findPool(operator, args[0]!),
+    question: ({ name }) => `Delete pool ${name}, with all its sessions and assignments?`,
+    remove: async ({ operator }, { id: poolId }) =>
+      operator.api.proxies.deletePool({ workspaceId: await operator.workspaceId(), poolId }),
+    gone: ({ name }) => `pool ${name} is gone`,
+  });
 }
 
 /** Messages of a pool that stand as a whole: what is left out of one takes its default. */

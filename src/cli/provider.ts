@@ -10,7 +10,7 @@ import {
   uuidOf,
 } from '../../client/client.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
-import { addYes, confirm } from './confirm.ts';
+import { addDelete } from './deleting.ts';
 import { addFlags, count, type Flag, onOff, requestOf, text } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { allProviders, findPool, findProvider, kindOf } from './names.ts';
@@ -53,8 +53,7 @@ export function addProviderCommands(program: Command, host: CommandHost): void {
   const provider = addNoun(program, 'provider', 'providers: where sessions come from');
 
   addCommand(provider, 'list', { help: 'list the providers', example: 'provider list' }, host, async (call) => {
-    const providers: Provider[] = [];
-    for await (const each of allProviders(call.operator)) providers.push(each);
+    const providers = await Array.fromAsync(allProviders(call.operator));
     call.out.rows(
       ProviderSchema,
       providers,
@@ -110,7 +109,7 @@ export function addProviderCommands(program: Command, host: CommandHost): void {
     help: { enable: 'let its sessions be chosen again', disable: 'let none of its sessions be chosen' },
     schema: ProviderSchema,
     change: async (call, enabled) => changeProvider(call.operator, await asked(call), { enabled }),
-    nameOf: ({ name, type }) => name ?? kindOf(type),
+    nameOf,
   });
 
   addCommand(
@@ -126,22 +125,16 @@ export function addProviderCommands(program: Command, host: CommandHost): void {
     },
   );
 
-  const remove = addCommand(
-    provider,
-    'delete <provider>',
-    { help: 'delete a provider: its sessions serve no more', example: 'provider delete bright-data --yes' },
-    host,
-    async (call) => {
-      const { operator, out, command } = call;
-      const found = await asked(call);
-      const name = found.name ?? kindOf(found.type);
-      await confirm(command, host, `Delete provider ${name}? Its sessions serve no more.`);
-      await operator.api.proxies.deleteProvider({ workspaceId: await operator.workspaceId(), providerId: found.id });
-      out.say(`provider ${name} is gone`);
-      out.tell({});
-    },
-  );
-  addYes(remove);
+  addDelete(provider, host, {
+    argument: '<provider>',
+    example: 'bright-data',
+    help: 'delete a provider: its sessions serve no more',
+    find: asked,
+    question: (found) => `Delete provider ${nameOf(found)}? Its sessions serve no more.`,
+    remove: async ({ operator }, { id: providerId }) =>
+      operator.api.proxies.deleteProvider({ workspaceId: await operator.workspaceId(), providerId }),
+    gone: (found) => `provider ${nameOf(found)} is gone`,
+  });
 }
 
 async function connectProvider(call: Call): Promise<void> {
@@ -154,8 +147,12 @@ async function connectProvider(call: Call): Promise<void> {
   });
   request.workspaceId = await operator.workspaceId();
   const { provider } = await operator.api.proxies.connectProvider(request);
-  out.say(`provider ${provider!.name ?? kindOf(provider!.type)} is there: ${uuidOf(provider!.id)}`);
+  out.say(`provider ${nameOf(provider!)} is there: ${uuidOf(provider!.id)}`);
   out.tell(toJson(ProviderSchema, provider!));
+}
+
+function nameOf({ name, type }: Provider): string {
+  return name ?? kindOf(type);
 }
 
 function asked({ operator, args }: Call): Promise<Provider> {

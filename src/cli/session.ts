@@ -13,7 +13,7 @@ import {
 import { isProblem } from '../../client/session-list/endpoint.ts';
 import { parsePlainLine } from '../../client/session-list/plain-line.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
-import { addYes, confirm } from './confirm.ts';
+import { addDelete } from './deleting.ts';
 import { usageFailure } from './failure.ts';
 import { addFlags, count, type Flag, howMany, labels, onOff, requestOf, text } from './flags.ts';
 import type { CommandHost } from './host.ts';
@@ -121,21 +121,16 @@ export function addSessionCommands(program: Command, host: CommandHost): void {
   });
   for (const each of switches) each.option('--pool <pool>', 'where several pools have the token');
 
-  const remove = addCommand(
-    session,
-    'delete <token|id>',
-    { help: 'revoke a session for good', example: 'session delete exit-1 --yes' },
-    host,
-    async (call) => {
-      const { operator, out, command } = call;
-      const found = await asked(call);
-      await confirm(command, host, `Delete session ${found.token}? Its password is erased.`);
-      await operator.api.proxies.deleteSession({ workspaceId: await operator.workspaceId(), sessionId: found.id });
-      out.say(`session ${found.token} is gone: no request is served by it from now on`);
-      out.tell({});
-    },
-  );
-  addYes(remove).option('--pool <pool>', 'where several pools have the token');
+  addDelete(session, host, {
+    argument: '<token|id>',
+    example: 'exit-1',
+    help: 'revoke a session for good',
+    find: asked,
+    question: ({ token }) => `Delete session ${token}? Its password is erased.`,
+    remove: async ({ operator }, { id: sessionId }) =>
+      operator.api.proxies.deleteSession({ workspaceId: await operator.workspaceId(), sessionId }),
+    gone: ({ token }) => `session ${token} is gone: no request is served by it from now on`,
+  }).option('--pool <pool>', 'where several pools have the token');
 }
 
 function addListCommand(session: Command, host: CommandHost): void {
@@ -144,9 +139,8 @@ function addListCommand(session: Command, host: CommandHost): void {
     const { pool, limit } = command.opts<{ pool?: string; limit: number; all?: boolean }>();
     const of = pool === undefined ? {} : { poolId: Uint8Array.from((await findPool(operator, pool)).id) };
     const most = command.getOptionValue('all') === true ? Number.POSITIVE_INFINITY : limit;
-    const sessions: Session[] = [];
     // One more than are shown tells whether there are more.
-    for await (const each of allSessions(operator, of, most + 1)) sessions.push(each);
+    const sessions = await Array.fromAsync(allSessions(operator, of, most + 1));
     const shown = sessions.slice(0, most);
     if (out.json) return out.tell(shown.map((each) => toJson(SessionSchema, each)));
     out.table(

@@ -3,7 +3,7 @@ import { toJson } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { idOf, uuidOf, type Workspace, WorkspaceSchema } from '../../client/client.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
-import { addYes, confirm } from './confirm.ts';
+import { addDelete } from './deleting.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
 import type { CommandHost } from './host.ts';
 import { isId, type Operator } from './operator.ts';
@@ -27,8 +27,7 @@ export function addWorkspaceCommands(program: Command, host: CommandHost): void 
     { help: 'list the workspaces that the key sees', example: 'workspace list' },
     host,
     async (call) => {
-      const found: Workspace[] = [];
-      for await (const each of allWorkspaces(call.operator)) found.push(each);
+      const found = await Array.fromAsync(allWorkspaces(call.operator));
       call.out.rows(WorkspaceSchema, found, COLUMNS, 'This key sees no workspace.');
     },
   );
@@ -79,24 +78,15 @@ export function addWorkspaceCommands(program: Command, host: CommandHost): void 
     .option('--name <name>', 'another name')
     .option('--description <text>', 'what it is for; empty for nothing');
 
-  const remove = addCommand(
-    workspace,
-    'delete <workspace>',
-    { help: 'delete a workspace and destroy its encryption key', example: 'workspace delete crawlers --yes' },
-    host,
-    async (call) => {
-      const found = await asked(call);
-      await confirm(
-        call.command,
-        host,
-        `Delete workspace ${found.name}? Its secrets are gone for good, from backups as well.`,
-      );
-      await call.operator.api.accounts.deleteWorkspace({ workspaceId: found.id });
-      call.out.say(`workspace ${found.name} is gone`);
-      call.out.tell({});
-    },
-  );
-  addYes(remove);
+  addDelete(workspace, host, {
+    argument: '<workspace>',
+    example: 'crawlers',
+    help: 'delete a workspace and destroy its encryption key',
+    find: asked,
+    question: ({ name }) => `Delete workspace ${name}? Its secrets are gone for good, from backups as well.`,
+    remove: ({ operator }, { id: workspaceId }) => operator.api.accounts.deleteWorkspace({ workspaceId }),
+    gone: ({ name }) => `workspace ${name} is gone`,
+  });
 }
 
 async function* allWorkspaces({ api: { accounts } }: Operator): AsyncGenerator<Workspace> {
