@@ -68,6 +68,11 @@ async function runCommand(argv: readonly string[]): Promise<number> {
   const { keepYoungGenerationSmall } = await import('./core/heap.ts');
   keepYoungGenerationSmall();
   const { stdin, stdout, stderr } = process;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever reads has seen enough, as `head` has.
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   const ask = async (question: string): Promise<string> => {
     const lines = createInterface({ input: stdin, output: stderr });
     return lines.question(question).finally(() => lines.close());

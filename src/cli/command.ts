@@ -1,5 +1,5 @@
 /** A command of the program: its flags, its example, and what becomes of its failure. */
-import type { Command } from 'commander';
+import { type Command, Help } from 'commander';
 import { failureOf } from './failure.ts';
 import type { CommandHost } from './host.ts';
 import { Operator, type ServerFlags } from './operator.ts';
@@ -20,6 +20,9 @@ export interface CommandText {
   readonly example: string;
 }
 
+/** The heading of the flags that every command has. */
+const SERVER = 'Server:';
+
 /** Adds a noun, whose verbs are its commands. */
 export function addNoun(program: Command, name: string, help: string): Command {
   return program.command(name).description(help).helpCommand(false);
@@ -34,6 +37,7 @@ export function addCommand(
   work: (call: Call) => Promise<void>,
 ): Command {
   const command = parent.command(nameAndArguments).description(help);
+  command.configureHelp({ groupItems: serverLast });
   command.addHelpText('after', `\nExample:\n  sallyport ${example}`);
   command.action(async () => {
     const flags = command.opts<ServerFlags & { json?: boolean }>();
@@ -41,15 +45,27 @@ export function addCommand(
     try {
       await work({ operator, out: new Output(host, flags.json === true), command, args: command.processedArgs });
     } catch (error) {
-      throw failureOf(error, operator.url);
+      throw failureOf(error, operator.url, flagNamesOf(command));
     }
   });
   return addServerFlags(command);
 }
 
+/** A command's own flags stand before those that all have. */
+const serverLast: Help['groupItems'] = (all, visible, groupOf) => {
+  const groups = new Help().groupItems(all, visible, groupOf);
+  const server = groups.get(SERVER);
+  if (server !== undefined && groups.delete(SERVER)) groups.set(SERVER, server);
+  return groups;
+};
+
+function flagNamesOf(command: Command): string[] {
+  return command.options.flatMap(({ long }) => long ?? []);
+}
+
 function addServerFlags(command: Command): Command {
   return command
-    .optionsGroup('Server:')
+    .optionsGroup(SERVER)
     .option('--json', 'answer in JSON, for scripts')
     .option('--workspace <name|id>', 'the workspace, where the key sees several')
     .option('--url <url>', 'the server, in place of SALLYPORT_URL')

@@ -72,6 +72,16 @@ export async function* checkServer({ url }: Operator): AsyncGenerator<Finding, b
   }
   // A body that nobody reads holds its connection.
   await answer.text();
+  const page = readMetrics(await (await fetch(`${url}/metrics`)).text());
+  const version = page.label('sallyport_build_info', 'version');
+  if (version === '') {
+    yield bad(
+      'server',
+      `what answers at ${url} is no control plane`,
+      'SALLYPORT_URL must name it, and not the gateway.',
+    );
+    return false;
+  }
   if (answer.status === 200) yield good('server', `${url} is ready`);
   else
     yield bad(
@@ -89,8 +99,6 @@ export async function* checkServer({ url }: Operator): AsyncGenerator<Finding, b
       `its clock and ours differ by ${Math.round(skewMs / 1_000)} s`,
       'Keep both by NTP: keys end, and records are dated, by its clock.',
     );
-  const page = readMetrics(await (await fetch(`${url}/metrics`)).text());
-  const version = page.label('sallyport_build_info', 'version');
   if (version === productVersion()) yield good('version', version);
   else
     yield doubtful(

@@ -23,31 +23,43 @@ export function usageFailure(message: string): CommandFailure {
   return new CommandFailure(EXIT.usage, message);
 }
 
-/** What is told of a failure, and how the process ends. `url`: of the server that was asked. */
-export function failureOf(error: unknown, url: string): CommandFailure {
+/** What is told of a failure, and how the process ends. `url`: of the server that was asked; `flags`: of the command. */
+export function failureOf(error: unknown, url: string, flags: readonly string[]): CommandFailure {
   if (error instanceof CommandFailure) return error;
-  if (error instanceof ConnectError) return refusalOf(error, url);
+  if (error instanceof ConnectError) return refusalOf(error, url, flags);
   const { code, message } = error as NodeJS.ErrnoException;
   return new CommandFailure(EXIT.refused, message || String(code));
 }
 
-function refusalOf(error: ConnectError, url: string): CommandFailure {
+function refusalOf(error: ConnectError, url: string, flags: readonly string[]): CommandFailure {
   const { code: reason } = (error.cause ?? {}) as NodeJS.ErrnoException;
   if (typeof reason === 'string') return unreachable(url, reason);
+  // A failure that came over the wire has the header fields of the answer; one of our own has none.
+  const isAnswer = [...error.metadata].length > 0;
+  if (isAnswer && !OF_THE_API.test(error.metadata.get('content-type') ?? '')) return stranger(url, error.rawMessage);
   const violations = error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);
   if (violations.length > 0) {
     return new CommandFailure(
       EXIT.refused,
-      violations.map(({ field, description }) => `${flagOf(field)}: ${description}`).join('\n'),
+      violations.map(({ field, description }) => `${flagOf(field, flags)}: ${description}`).join('\n'),
     );
   }
   return new CommandFailure(EXIT.refused, `${error.rawMessage}${nextStep(error.code)}`);
 }
 
+/** What the service answers with; whatever else comes is of somebody else. */
+const OF_THE_API = /^application\/(?:json|proto|connect\+)/;
+
+/** Something answers that is no control plane. */
+export function stranger(url: string, answer: string): CommandFailure {
+  const hint = 'SALLYPORT_URL must name the control plane, such as http://127.0.0.1:7070, and not the gateway.';
+  return new CommandFailure(EXIT.unreachable, `what answers at ${url} is no control plane (${answer})\n${hint}`);
+}
+
 /** The code of what kept a `fetch` from its answer. */
 export function codeOf(error: unknown): string {
-  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-  return code ?? 'no answer';
+  const { code, message } = ((error as Error).cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  return code ?? message ?? 'no answer';
 }
 
 /** No answer came from a server. */
@@ -75,9 +87,8 @@ function nextStep(code: Code): string {
 const FLAGS: Readonly<Record<string, string>> = { startDate: '--from', endDate: '--to' };
 
 /** `baseEjection` and `sessions[3].host` as whoever types commands knows them. */
-function flagOf(field: string): string {
-  const named = FLAGS[field];
-  if (named !== undefined) return named;
-  const plain = /^[A-Za-z]+$/.test(field);
-  return plain ? `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` : field;
+function flagOf(field: string, flags: readonly string[]): string {
+  const flag = FLAGS[field] ?? `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  // What is no flag was an argument, or stands within one.
+  return flags.includes(flag) ? flag : field;
 }

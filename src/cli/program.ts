@@ -80,9 +80,10 @@ export async function runProgram(argv: readonly string[], host: CommandHost): Pr
 function listenTo(command: Command, host: CommandHost): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => host.print(text.trimEnd()),
-    writeErr: (text) => host.complain(text.trimEnd()),
-    outputError: (text, write) =>
-      write(`${text.replace(/^error: /, '').trimEnd()}\n"${pathOf(command)} --help" says more`),
+    // The help of a noun without its verb, which is no complaint.
+    writeErr: (text) => host.print(text.trimEnd()),
+    outputError: (text) =>
+      host.complain(`${text.replace(/^error: /, '').trimEnd()}\n"${pathOf(command)} --help" says more`),
     ...(host.terminal !== null && { getOutHelpWidth: () => host.terminal!.columns }),
   });
   for (const each of command.commands) listenTo(each, host);

@@ -34,6 +34,8 @@ export function findServer(
     const other = bootstrap?.controlUrl === undefined ? '' : `; that in ${dataDir} is for ${bootstrap.controlUrl}`;
     return `the key for ${url} is not known: set SALLYPORT_API_KEY${other}`;
   }
+  if (!/^[\x21-\x7e]+$/.test(apiKey))
+    return 'SALLYPORT_API_KEY is no API key: those look like sp_live_…, and have no blanks';
   const isOwnKey = apiKey === bootstrap?.apiKey;
   return { url: url.replace(/\/+$/, ''), apiKey, bootstrap: isOwn && isOwnKey ? bootstrap : null };
 }

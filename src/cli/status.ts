@@ -1,7 +1,7 @@
 /** `sallyport status`: whether it runs, what it carries, and what goes wrong, at one look. */
 import type { Command } from 'commander';
 import { addCommand, type Call } from './command.ts';
-import { CommandFailure, codeOf, EXIT, unreachable } from './failure.ts';
+import { CommandFailure, codeOf, EXIT, stranger, unreachable } from './failure.ts';
 import type { CommandHost } from './host.ts';
 import { type MetricsPage, readMetrics } from './metrics-page.ts';
 import { bytesText, durationText } from './output.ts';
@@ -24,6 +24,7 @@ async function status({ operator, out }: Call): Promise<void> {
   const { url } = operator;
   const [ready, metrics] = await Promise.all([get(`${url}/readyz`), get(`${url}/metrics`)]);
   const page = readMetrics(metrics.text);
+  if (page.label('sallyport_build_info', 'version') === '') throw stranger(url, `HTTP ${metrics.status}`);
   const isReady = ready.status === 200;
   out.tell({ url, ready: isReady, ...summaryOf(page), pools: poolsOf(page), causes: causesOf(page) });
   out.say(detailsText(detailsOf(url, isReady, page)));

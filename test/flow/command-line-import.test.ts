@@ -127,6 +127,21 @@ test(
   LONG,
 );
 
+test('what came in goes out to a reader that has seen enough, without a complaint', { timeout: LONG }, async () => {
+  const shell = spawn('sh', ['-c', '"$0" "$1" session export --redacted | head -1', process.execPath, FROM_SOURCE], {
+    env: { PATH: process.env.PATH, SALLYPORT_DATA_DIR: product.dataDir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let told = '';
+  for (const stream of [shell.stdout, shell.stderr]) {
+    stream.on('data', (chunk) => {
+      told += chunk;
+    });
+  }
+  await once(shell, 'close');
+  expect(told).toBe('token,scheme,host,port,username,enabled,labels\n');
+});
+
 test(
   'when the server goes away, it says what was done before, and ends with 3',
   async () => {

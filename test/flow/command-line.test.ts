@@ -60,6 +60,11 @@ describe('help', () => {
     }
   });
 
+  test('has the flags of a command before those that all have', async () => {
+    const { stdout } = await ok('session', 'import', '--help');
+    expect(stdout).toMatch(/^Options:$.*--dry-run.*^Server:$.*--json/ms);
+  });
+
   test('lists every command in its group', async () => {
     const { stdout } = await ok('help');
     for (const group of ['The process:', 'What there is:', 'What goes on:']) expect(stdout).toContain(group);
@@ -331,6 +336,34 @@ describe('a command that cannot be carried out', () => {
       const { code, stderr } = await gone(...command);
       expect([code, stderr]).toEqual([3, expect.stringContaining(`${url} cannot be reached: nothing listens there`)]);
     }
+  });
+
+  test('for another one than it looked for says so, and ends with 3', async () => {
+    const gateway = `http://127.0.0.1:${product.gatewayPort}`;
+    for (const url of [gateway, target.url]) {
+      const astray = commandLine({ SALLYPORT_URL: url, SALLYPORT_API_KEY: 'sp_live_x' });
+      for (const command of [['pool', 'list'], ['status']]) {
+        const { code, stdout, stderr } = await astray(...command);
+        expect([code, stdout]).toEqual([3, '']);
+        expect(stderr).toContain(`what answers at ${url} is no control plane (`);
+      }
+      expect((await astray('doctor')).stdout).toContain(`✗ server: what answers at ${url} is no control plane`);
+    }
+  });
+
+  test('for an argument that the service refuses names it as it is, and no flag that there is none of', async () => {
+    expect(await run('pool', 'create', 'zwei Worte')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^name: /),
+    });
+    const { stderr } = await run('pool', 'create', 'x', '--attempts', '99');
+    expect(stderr).toMatch(/^--attempts: |^failover\.maxAttempts: /);
+  });
+
+  test('for want of its verb shows those that there are, and ends with 2', async () => {
+    const { code, stdout, stderr } = await run('pool');
+    expect([code, stderr]).toEqual([2, '']);
+    expect(stdout).toMatch(/^Usage: sallyport pool .*^ +list /ms);
   });
 
   test('for want of knowing one says how to name it, and ends with 2', async () => {

@@ -62,6 +62,10 @@ test('who names a key, means it, and knows nothing of what belongs to another on
   expect(find({ SALLYPORT_URL: OWN.controlUrl, SALLYPORT_API_KEY: OWN.apiKey })).toMatchObject({ bootstrap: OWN });
 });
 
+test.each(['sp_live_\u2603', 'sp live', 'sp_live_x\n'])('%j is no key, and is sent nowhere', (key) => {
+  expect(find({ SALLYPORT_API_KEY: key })).toContain('SALLYPORT_API_KEY is no API key');
+});
+
 test('what is missing is said', () => {
   expect(find({}, null)).toContain('set SALLYPORT_URL and SALLYPORT_API_KEY');
   expect(find({ SALLYPORT_URL: 'localhost:7070' })).toBe(
