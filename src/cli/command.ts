@@ -1,6 +1,7 @@
 /** A command of the program: its flags, its example, and what becomes of its failure. */
 import { type Command, Help } from 'commander';
 import { failureOf } from './failure.ts';
+import { FieldOption } from './flags.ts';
 import type { CommandHost } from './host.ts';
 import { Operator, type ServerFlags } from './operator.ts';
 import { Output } from './output.ts';
@@ -45,7 +46,7 @@ export function addCommand(
     try {
       await work({ operator, out: new Output(host, flags.json === true), command, args: command.processedArgs });
     } catch (error) {
-      throw failureOf(error, operator.url, flagNamesOf(command));
+      throw failureOf(error, operator.url, flagsOf(command));
     }
   });
   return addServerFlags(command);
@@ -59,8 +60,10 @@ const serverLast: Help['groupItems'] = (all, visible, groupOf) => {
   return groups;
 };
 
-function flagNamesOf(command: Command): string[] {
-  return command.options.flatMap(({ long }) => long ?? []);
+/** The flags of a command by the field that each fills, else by their own names. */
+function flagsOf(command: Command): ReadonlyMap<string, string> {
+  const flags = command.options.filter(({ negate }) => !negate);
+  return new Map(flags.map((flag) => [flag instanceof FieldOption ? flag.field : flag.attributeName(), flag.long!]));
 }
 
 function addServerFlags(command: Command): Command {

@@ -23,15 +23,17 @@ export function usageFailure(message: string): CommandFailure {
   return new CommandFailure(EXIT.usage, message);
 }
 
-/** What is told of a failure, and how the process ends. `url`: of the server that was asked; `flags`: of the command. */
-export function failureOf(error: unknown, url: string, flags: readonly string[]): CommandFailure {
+type Flags = ReadonlyMap<string, string>;
+
+/** What is told of a failure, and how the process ends. `url`: of the server that was asked; `flags`: of the command, by field. */
+export function failureOf(error: unknown, url: string, flags: Flags): CommandFailure {
   if (error instanceof CommandFailure) return error;
   if (error instanceof ConnectError) return refusalOf(error, url, flags);
   const { code, message } = error as NodeJS.ErrnoException;
   return new CommandFailure(EXIT.refused, message || String(code));
 }
 
-function refusalOf(error: ConnectError, url: string, flags: readonly string[]): CommandFailure {
+function refusalOf(error: ConnectError, url: string, flags: Flags): CommandFailure {
   const { code: reason } = (error.cause ?? {}) as NodeJS.ErrnoException;
   if (typeof reason === 'string') return unreachable(url, reason);
   // A failure that came over the wire has the header fields of the answer; one of our own has none.
@@ -83,12 +85,15 @@ function nextStep(code: Code): string {
   }
 }
 
-/** Fields whose flags have names of their own. */
-const FLAGS: Readonly<Record<string, string>> = { startDate: '--from', endDate: '--to' };
+/** What fields are called at a prompt, where that is not how the API calls them. */
+const CALLED: Readonly<Record<string, string>> = { startDate: 'from', endDate: 'to', accountName: 'account' };
 
-/** `baseEjection` and `sessions[3].host` as whoever types commands knows them. */
-function flagOf(field: string, flags: readonly string[]): string {
-  const flag = FLAGS[field] ?? `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  // What is no flag was an argument, or stands within one.
-  return flags.includes(flag) ? flag : field;
+/** `health.baseEjection`, `policies[1]` and `endpoint` as whoever types commands knows them; an argument is no flag. */
+function flagOf(field: string, flags: Flags): string {
+  const plain = field.replace(/\[\d+\]$/, '');
+  const name = CALLED[plain] ?? plain;
+  const flag = flags.get(name);
+  if (flag !== undefined) return flag;
+  const within = [...flags].filter(([each]) => each.startsWith(`${name}.`)).map(([, each]) => each);
+  return within.length > 0 ? within.join(', ') : (CALLED[plain] ?? field);
 }

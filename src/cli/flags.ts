@@ -137,10 +137,21 @@ export const labels: FlagType = {
 /** Given or not; with `--no-` before its name it says the opposite. */
 export const onOff: FlagType = { placeholder: '', read: () => true };
 
+/** An option whose value is that of a field. */
+export class FieldOption extends Option {
+  /** As the service names it when it refuses it. */
+  readonly field: string;
+
+  constructor(flags: string, help: string, path: readonly string[]) {
+    super(flags, help);
+    this.field = path.join('.');
+  }
+}
+
 /** Adds the flags to a command's options. */
 export function addFlags(command: Command, flags: readonly Flag[]): Command {
-  for (const { name, type, help } of flags) {
-    const option = new Option(type.placeholder === '' ? name : `${name} ${type.placeholder}`, help);
+  for (const { name, type, help, path } of flags) {
+    const option = new FieldOption(type.placeholder === '' ? name : `${name} ${type.placeholder}`, help, path);
     if (type.placeholder !== '') option.argParser((value, before: JsonValue | undefined) => type.read(value, before));
     command.addOption(option);
     if (type.placeholder === '') command.addOption(new Option(name.replace('--', '--no-')).hideHelp());

@@ -1,12 +1,20 @@
 /** `sallyport key …`: API keys, and the keys that secrets are sealed with. */
 import { fromJson, toJson } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
-import { type APIKey, APIKeySchema, CreateAPIKeyRequestSchema, type KeyRotation, uuidOf } from '../../client/client.ts';
+import {
+  type APIKey,
+  APIKeySchema,
+  CreateAPIKeyRequestSchema,
+  idOf,
+  type KeyRotation,
+  uuidOf,
+} from '../../client/client.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addDelete } from './deleting.ts';
-import { CommandFailure, EXIT, usageFailure } from './failure.ts';
+import { usageFailure } from './failure.ts';
 import { addFlags, type Flag, list, moment, requestOf } from './flags.ts';
 import type { CommandHost } from './host.ts';
+import { notFound } from './names.ts';
 import { isId } from './operator.ts';
 import { timeText } from './output.ts';
 import type { Column } from './print-table.ts';
@@ -114,8 +122,12 @@ async function allKeys({ operator }: Call): Promise<readonly APIKey[]> {
 
 async function asked(call: Call): Promise<APIKey> {
   const name = call.args[0]!;
-  const found = (await allKeys(call)).filter((key) => (isId(name) ? uuidOf(key.id) === name : key.name === name));
+  const all = await allKeys(call);
+  const found = all.filter((key) => (isId(name) ? uuidOf(key.id) === uuidOf(idOf(name)) : key.name === name));
   if (found.length > 1) throw usageFailure(`several keys are called ${name}: give the id of one`);
-  if (found.length === 0) throw new CommandFailure(EXIT.refused, `no key is called ${name}`);
+  if (found.length === 0) {
+    const names = all.map((key) => `${key.name}  ${uuidOf(key.id)}`);
+    throw notFound('key', name, names);
+  }
   return found[0]!;
 }

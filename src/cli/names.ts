@@ -81,14 +81,14 @@ async function loadPool(operator: Operator, id: string): Promise<Pool> {
 export async function findProvider(operator: Operator, asked: string | undefined): Promise<Provider> {
   const all = await Array.fromAsync(allProviders(operator));
   const kind = asked === undefined ? 'static' : asked;
-  const found = all.filter(({ id, name, type }) => {
-    if (asked !== undefined && isId(asked)) return Buffer.from(id).equals(idOf(asked));
-    return name === asked || kindOf(type) === kind.toLowerCase();
-  });
+  const named = all.filter(({ id, name }) => (isId(kind) ? uuidOf(id) === uuidOf(idOf(kind)) : name === asked));
+  const found = named.length > 0 ? named : all.filter(({ type }) => kindOf(type) === kind.toLowerCase());
   if (found.length === 1) return found[0]!;
   const names = all.map(nameOfProvider);
   if (found.length === 0) throw notFound('provider', kind, names);
-  throw usageFailure(`several providers are meant by ${kind}: give the id of one\n${told(found.map(nameOfProvider))}`);
+  throw usageFailure(
+    `several providers are meant by ${kind}: give the name or id of one\n${told(found.map(nameOfProvider))}`,
+  );
 }
 
 /** `static`, `bright-data`: as commands have kinds of providers. */
@@ -120,7 +120,8 @@ export async function findSession(operator: Operator, asked: string, poolName: s
   throw new CommandFailure(EXIT.refused, `no session has the token ${asked}`);
 }
 
-function notFound(what: string, asked: string, others: readonly string[]): CommandFailure {
+/** Nothing is called so; tells what there is. */
+export function notFound(what: string, asked: string, others: readonly string[]): CommandFailure {
   const rest = others.length === 0 ? 'there is none yet' : `there are:\n${told(others)}`;
   return new CommandFailure(EXIT.refused, `no ${what} is called ${asked}; ${rest}`);
 }

@@ -4,8 +4,9 @@ import type { Command } from 'commander';
 import { idOf, uuidOf, type Workspace, WorkspaceSchema } from '../../client/client.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addDelete } from './deleting.ts';
-import { CommandFailure, EXIT, usageFailure } from './failure.ts';
+import { usageFailure } from './failure.ts';
 import type { CommandHost } from './host.ts';
+import { notFound } from './names.ts';
 import { isId, type Operator } from './operator.ts';
 import { timeText } from './output.ts';
 import { walk } from './pages.ts';
@@ -106,9 +107,12 @@ async function asked({ operator, args }: Call): Promise<Workspace> {
     const { workspace } = await operator.api.accounts.getWorkspace({ workspaceId });
     return workspace!;
   }
-  const found: Workspace[] = [];
-  for await (const each of allWorkspaces(operator)) if (each.name === name) found.push(each);
+  const all = await Array.fromAsync(allWorkspaces(operator));
+  const found = all.filter((each) => each.name === name);
   if (found.length > 1) throw usageFailure(`several workspaces are called ${name}: give the id of one`);
-  if (found.length === 0) throw new CommandFailure(EXIT.refused, `no workspace is called ${name}`);
+  if (found.length === 0) {
+    const names = all.map((each) => `${each.name}  ${uuidOf(each.id)}`);
+    throw notFound('workspace', name, names);
+  }
   return found[0]!;
 }

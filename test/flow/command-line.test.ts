@@ -281,6 +281,18 @@ test('a provider is connected, changed, disabled and deleted', async () => {
   expect(await run('provider', 'connect', 'nobody')).toMatchObject({ code: 2 });
 });
 
+test('a provider that has the name which others have as their kind is meant by it', async () => {
+  await ok('provider', 'connect', 'static', '--name', 'a second list');
+  const { json } = await ok('provider', 'get', 'static', '--json');
+  expect(json.name).toBe('static');
+  expect((await ok('provider', 'get', 'a second list', '--json')).json.type).toBe('PROVIDER_TYPE_STATIC');
+  expect(await run('session', 'create', 'exit-9', '203.0.113.9:80')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('several providers are meant by static: give the name or id of one'),
+  });
+  await ok('provider', 'delete', 'a second list', '--yes');
+});
+
 test('a key is shown once, does what it may, and is revoked', async () => {
   const { stdout } = await ok('key', 'create', 'crawler', '--policies', 'gateway', '--expires', '30d');
   const rawKey = /sp_live_\w+/.exec(stdout)![0];
@@ -289,6 +301,9 @@ test('a key is shown once, does what it may, and is revoked', async () => {
   expect(listed).not.toContain(rawKey);
   const theirs = commandLine({ SALLYPORT_URL: product.controlUrl, SALLYPORT_API_KEY: rawKey });
   expect(await theirs('pool', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining('key list') });
+  expect(await run('key', 'get', 'nobody')).toMatchObject({
+    stderr: expect.stringMatching(/^no key is .*^ {2}crawler /ms),
+  });
   await ok('key', 'delete', 'crawler', '--yes');
   expect(await theirs('pool', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining('SALLYPORT_API_KEY') });
   expect(await run('key', 'create', 'x')).toMatchObject({ code: 2, stderr: expect.stringContaining('--policies') });
@@ -356,8 +371,18 @@ describe('a command that cannot be carried out', () => {
       code: 1,
       stderr: expect.stringMatching(/^name: /),
     });
-    const { stderr } = await run('pool', 'create', 'x', '--attempts', '99');
-    expect(stderr).toMatch(/^--attempts: |^failover\.maxAttempts: /);
+    expect(await run('assignment', 'create', 'zwei Worte')).toMatchObject({
+      stderr: expect.stringMatching(/^account: /),
+    });
+  });
+
+  test.each([
+    [['pool', 'create', 'x', '--attempts', '99'], /^--attempts: /],
+    [['pool', 'create', 'x', '--deny', 'a.test,not a host'], /^--deny: /],
+    [['key', 'create', 'x', '--policies', 'gateway,all'], /^--policies: must be one of/],
+    [['provider', 'connect', 'gateway'], /^--scheme, --host, --port: is required\n--username-template: is required$/],
+  ])('for a value that the service refuses names the flag: %j', async (argv, sentence) => {
+    expect(await run(...argv)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(sentence) });
   });
 
   test('for want of its verb shows those that there are, and ends with 2', async () => {
