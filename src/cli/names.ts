@@ -81,14 +81,15 @@ async function loadPool(operator: Operator, id: string): Promise<Pool> {
 export async function findProvider(operator: Operator, asked: string | undefined): Promise<Provider> {
   const all = await Array.fromAsync(allProviders(operator));
   const kind = asked === undefined ? 'static' : asked;
-  const named = all.filter(({ id, name }) => (isId(kind) ? uuidOf(id) === uuidOf(idOf(kind)) : name === asked));
+  const named = all.filter(({ id, name }) =>
+    isId(kind) ? uuidOf(id) === uuidOf(idOf(kind)) : asked !== undefined && name === asked,
+  );
   const found = named.length > 0 ? named : all.filter(({ type }) => kindOf(type) === kind.toLowerCase());
   if (found.length === 1) return found[0]!;
   const names = all.map(nameOfProvider);
   if (found.length === 0) throw notFound('provider', kind, names);
-  throw usageFailure(
-    `several providers are meant by ${kind}: give the name or id of one\n${told(found.map(nameOfProvider))}`,
-  );
+  const how = asked === undefined ? 'name one with --provider' : 'give the name or id of one';
+  throw usageFailure(`several providers are meant by ${kind}: ${how}\n${told(found.map(nameOfProvider))}`);
 }
 
 /** `static`, `bright-data`: as commands have kinds of providers. */

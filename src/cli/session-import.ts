@@ -141,7 +141,9 @@ function openSource(file: string): Source {
     return { text: (stop) => addAbortSignal(stop, process.stdin), size: 0, read: () => 0 };
   }
   try {
-    const { size } = statSync(file);
+    const stat = statSync(file);
+    if (stat.isDirectory()) throw Object.assign(new Error('a directory'), { code: 'EISDIR' });
+    const { size } = stat;
     const stream = createReadStream(file, 'utf8');
     return { text: (stop) => addAbortSignal(stop, stream), size, read: () => stream.bytesRead };
   } catch (error) {

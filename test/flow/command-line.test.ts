@@ -244,6 +244,10 @@ describe('an import', () => {
       code: 2,
       stderr: expect.stringContaining('ENOENT'),
     });
+    expect(await run('session', 'import', folder)).toMatchObject({
+      code: 2,
+      stderr: `${folder} cannot be read (EISDIR)`,
+    });
   });
 });
 
@@ -288,7 +292,7 @@ test('a provider that has the name which others have as their kind is meant by i
   expect((await ok('provider', 'get', 'a second list', '--json')).json.type).toBe('PROVIDER_TYPE_STATIC');
   expect(await run('session', 'create', 'exit-9', '203.0.113.9:80')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('several providers are meant by static: give the name or id of one'),
+    stderr: expect.stringContaining('several providers are meant by static: name one with --provider'),
   });
   await ok('provider', 'delete', 'a second list', '--yes');
 });
