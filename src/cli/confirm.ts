@@ -12,6 +12,9 @@ export function addYes(command: Command): Command {
 export async function confirm(command: Command, host: CommandHost, question: string): Promise<void> {
   if (command.getOptionValue('yes') === true) return;
   if (host.ask === null) throw usageFailure(`${question}\nNobody can be asked here: --yes does it.`);
-  const answer = await host.ask(`${question} [y/N] `);
+  const answer = await host.ask(`${question} [y/N] `).catch((error: Error) => {
+    if (error.name !== 'AbortError') throw error;
+    throw new CommandFailure(EXIT.interrupted, 'nothing was changed');
+  });
   if (!/^y(?:es)?$/i.test(answer.trim())) throw new CommandFailure(EXIT.refused, 'nothing was changed');
 }

@@ -18,8 +18,9 @@ export function startBar(
 ): ProgressBar {
   if (stage === null) return NO_BAR;
   const look = { barCompleteChar: '█', barIncompleteChar: '░', clearOnComplete: true };
-  // A bar that listens to signals would keep Ctrl-C from ending the process; without, it must not hide the cursor.
-  const bar = new SingleBar({ ...look, format, stream: stage, gracefulExit: false, hideCursor: null });
+  // A bar that listens to signals would keep Ctrl-C from ending the process; so it changes nothing of the
+  // terminal that it would have to put back: neither hides the cursor nor turns wrapping off.
+  const bar = new SingleBar({ ...look, format, stream: stage, gracefulExit: false, hideCursor: null, linewrap: true });
   bar.start(total, 0, shown);
   return bar;
 }

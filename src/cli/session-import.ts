@@ -69,9 +69,10 @@ async function runImport(call: Call): Promise<void> {
   const wanted = (requestOf(command, LABELS).labels ?? {}) as Record<string, string>;
   const what = dryRun === true ? `would be added to pool ${pool}` : `added to pool ${pool}`;
   try {
-    const outcome = await untilInterrupted(host, (stop) =>
-      importSessions({ text: source.text(stop), scheme, labels: wanted, stop }, sink),
-    ).finally(() => sink.end());
+    const outcome = await untilInterrupted(host, (stop) => {
+      sink.begin();
+      return importSessions({ text: source.text(stop), scheme, labels: wanted, stop }, sink);
+    }).finally(() => sink.end());
     const { kind, unknownColumns } = outcome;
     const columns = unknownColumns.length === 0 ? '' : `\nColumns that were left out: ${unknownColumns.join(', ')}`;
     out.say(`${summaryOf(outcome, what)}${columns}`);
@@ -92,14 +93,18 @@ class ImportLog implements ImportSink {
   readonly #lines: { number: number; why: string }[] = [];
   readonly #host: CommandHost;
   readonly #source: Source;
-  readonly #bar: ProgressBar;
+  #bar: ProgressBar | null = null;
 
   constructor(host: CommandHost, source: Source, create: ImportSink['create']) {
     this.create = create;
     this.#host = host;
     this.#source = source;
-    const format = source.size > 0 ? '{bar} {percentage} %  {done} sessions  {eta_formatted} left' : '{done} sessions';
-    this.#bar = startBar(host.stage, source.size, format, { done: '0' });
+  }
+
+  begin(): void {
+    const { size } = this.#source;
+    const format = size > 0 ? '{bar} {percentage} %  {done} sessions  {eta_formatted} left' : '{done} sessions';
+    this.#bar = startBar(this.#host.stage, size, format, { done: '0' });
   }
 
   /** For a script. */
@@ -115,11 +120,11 @@ class ImportLog implements ImportSink {
     this.counts = counts;
     const { created, existing, repeated, refused } = counts;
     const done = created + existing + repeated + refused;
-    this.#bar.update(this.#source.read(), { done: done.toLocaleString('en') });
+    this.#bar?.update(this.#source.read(), { done: done.toLocaleString('en') });
   }
 
   end(): void {
-    this.#bar.stop();
+    this.#bar?.stop();
     for (const { number, why } of this.#lines.slice(0, MAX_TOLD)) this.#host.complain(`line ${number}: ${why}`);
     const rest = this.counts.refused - MAX_TOLD;
     if (rest > 0) this.#host.complain(`… and ${rest} lines more`);

@@ -127,6 +127,11 @@ describe('a pool', () => {
     expect(await answering('y')('pool', 'delete', 'gone')).toMatchObject({ code: 0, stdout: 'pool gone is gone' });
     expect(asked).toEqual(new Array(2).fill('Delete pool gone, with all its sessions and assignments? [y/N] '));
     await ok('pool', 'create', 'gone');
+    const leaving = commandLine(
+      { SALLYPORT_DATA_DIR: product.dataDir },
+      { ask: () => Promise.reject(new DOMException('left by Ctrl-C', 'AbortError')) },
+    );
+    expect(await leaving('pool', 'delete', 'gone')).toMatchObject({ code: 130, stderr: 'nothing was changed' });
     await ok('pool', 'delete', 'gone', '-y');
   });
 
