@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/clients/**'],
+    globalSetup: ['test/helpers/built-product.ts'],
     setupFiles: ['test/helpers/leak-guard.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -35,6 +35,16 @@ label \`cause\` of \`sallyport_causes_total\`. The body of an answer is the sent
 This page is written by \`node scripts/write-causes.ts\` from \`src/core/cause.ts\` and \`src/core/advice.ts\`.
 `;
 
+/** Who can do something about it, as the end of a sentence. */
+const WHOSE: Readonly<Record<CauseRow['fault'], string>> = {
+  client: 'Up to the client.',
+  policy: 'Up to whoever sets the rules here.',
+  operator: 'Up to the operator.',
+  gateway: 'Up to the gateway’s operator.',
+  upstream: 'Up to the upstream, or whoever chose it.',
+  target: 'Up to the target.',
+};
+
 /** The whole page, ending in a newline. */
 export function causesPage(): string {
   const rows = Object.entries<CauseRow>(CAUSES).map(
@@ -44,8 +54,25 @@ export function causesPage(): string {
   const head =
     '| Cause | Status | Extended | SOCKS | Whose | Moves | Harms | `Proxy-Status` error | Sentence |\n' +
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- |';
-  const advice = Object.entries(ADVICE).map(([cause, text]) => `### \`${cause}\`\n\n${text}`);
+  const advice = Object.entries(ADVICE).map(
+    ([cause, text]) => `### \`${cause}\`\n\n${seenAs(cause as Cause)}\n\n${withLinks(text)}`,
+  );
   return `${INTRODUCTION}\n${head}\n${rows.join('\n')}\n\n## What to do\n\n${advice.join('\n\n')}\n`;
+}
+
+/** What a client has of it, as far as it shows what it is told. */
+function seenAs(cause: Cause): string {
+  const { status, fault, sentence } = CAUSES[cause] as CauseRow;
+  const seen = status === 0 ? 'A connection that is cut' : `\`${status} ${cause}\``;
+  return `${seen}, “${sentence}” ${WHOSE[fault]}`;
+}
+
+/** Pages are named from the root, for those who read the advice elsewhere. */
+function withLinks(text: string): string {
+  return text.replaceAll(/`docs\/([\w-]+\.md)(#[\w-]+)?`/g, (_, page: string, anchor = '') => {
+    const name = `${page.replace('.md', '')}${anchor === '' ? '' : `: ${anchor.slice(1).replaceAll('-', ' ')}`}`;
+    return `[${name}](${page}${anchor})`;
+  });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Accounts } from '../../control/gen/accounts/v1/accounts_pb.ts';
 import { Proxies } from '../../control/gen/proxies/v1/proxies_pb.ts';
 import { API_EXAMPLES, BOOTSTRAP_VARIABLES, VENDOR_ACCOUNT } from '../../scripts/api-examples.ts';
+import { readPage } from '../helpers/pages.ts';
 import { Product } from '../helpers/product.ts';
 import { ProxiedClient } from '../helpers/proxied.ts';
 import { startTarget } from '../helpers/target.ts';
@@ -32,6 +33,7 @@ beforeAll(async () => {
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: STRICTEST, include: ['*.ts'] }));
   await writeFile(join(project, 'every-method.ts'), everyMethod());
   await writeFile(join(project, 'by-hand.ts'), BY_HAND);
+  await writeFile(join(project, 'page.ts'), shownProgram());
 }, 120_000);
 afterAll(async () => {
   await product.destroy();
@@ -44,6 +46,12 @@ const STRICTEST = {
   ...{ strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, verbatimModuleSyntax: true },
   ...{ target: 'es2024', module: 'nodenext', types: ['node'], skipLibCheck: false },
 };
+
+/** The program that `docs/api.md` shows: compiled with the others. */
+function shownProgram(): string {
+  const { fences } = readPage('docs/api.md');
+  return fences.find(({ language }) => language === 'ts')!.text;
+}
 
 /** As `npm install` of the tarball would leave it; what it depends on is that of this checkout. */
 async function installPackage(): Promise<void> {

@@ -7,7 +7,6 @@ import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
@@ -18,13 +17,11 @@ import { AS_BUILT, Product } from '../helpers/product.ts';
 import { ProxiedClient } from '../helpers/proxied.ts';
 import { startTarget, type Target } from '../helpers/target.ts';
 
-const ENSURE_BUILT = fileURLToPath(new URL('../../scripts/ensure-built.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-built-'));
 const product = new Product({}, ':', AS_BUILT);
 let target: Target;
 
 beforeAll(async () => {
-  await promisify(execFile)(process.execPath, [ENSURE_BUILT]);
   target = await startTarget();
   await product.start();
 });
