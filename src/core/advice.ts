@@ -31,7 +31,7 @@ export const ADVICE: Readonly<Record<Cause, string>> = {
   pool_unknown:
     'No pool of the key’s workspace has the name before the first key of the username. `sallyport pool list` shows them; a key of another workspace sees other pools.',
   pool_disabled:
-    'Somebody disabled the pool. `sallyport pool enable POOL` lets requests use it again; the audit record says who it was (`docs/api.md#listauditevents`).',
+    'Somebody disabled the pool. `sallyport pool enable POOL` lets requests use it again; `sallyport audit --method UpdatePool` says who it was.',
   destination_denied:
     'The pool does not allow the target or its port, or an upstream (of LOCAL sessions: a target) is at a private address and `SALLYPORT_UPSTREAMS_ALLOW_PRIVATE` is off, as it is once other machines reach a listener. `sallyport pool get POOL` shows what it allows; `sallyport pool update POOL --allow HOST,HOST` sets that list anew. The rules: `docs/gateway.md#where-it-may-connect`.',
   loop_detected:
