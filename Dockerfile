@@ -15,8 +15,10 @@ COPY src src
 COPY control control
 COPY gateway gateway
 COPY client client
-COPY scripts/bundle.ts scripts/third-party.ts scripts/
+COPY console console
+COPY scripts/bundle.ts scripts/bundle-console.ts scripts/third-party.ts scripts/
 RUN node scripts/bundle.ts \
+ && node scripts/bundle-console.ts \
  && node dist/server/main.js version \
  && npm prune --omit=dev --ignore-scripts
 

@@ -1,12 +1,13 @@
 /**
  * The control plane's HTTP face: fastify as router, the RPCs in an encapsulated
- * instance, and the three plain pages that need no key. Called by `plane.ts`.
+ * instance, the console, and the three plain pages that need no key. Called by `plane.ts`.
  *
  * Invariant: nothing is routed before the request was seen to be meant for us
  * (Host, Origin) and to be of a size that some method takes.
  */
 import { isIP } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { addConsole } from './console-pages.ts';
 import { LISTEN_TIMEOUTS, type Listener, type ListenOptions, startListener } from './listener.ts';
 import { LARGEST_MESSAGE_BYTES, type Routes } from './routes.ts';
 import { mountRpcs } from './rpc-mount.ts';
@@ -49,6 +50,7 @@ export async function startServer(options: ServerOptions, routes: Routes, probes
   const app = fastify({ exposeHeadRoutes: false, schemaController: { compilersFactory: WITHOUT_SCHEMAS } });
   addGuards(app, names);
   addProbes(app, probes);
+  addConsole(app);
   await app.register(async (scope) => mountRpcs(scope, routes));
   await app.ready();
   const listener: Listener = await startListener((request, response) => app.routing(request, response), {
@@ -105,7 +107,7 @@ function refusalOf(request: FastifyRequest, ourNames: ReadonlySet<string>): { st
   const host = hostOf(authority);
   if (isIP(host) === 0 && !ourNames.has(host)) return { status: 421, message: 'This host is not served here.' };
   // No CORS: a browser may call from our own pages only.
-  if (headers.origin !== undefined && headers.origin !== `http://${authority}`) {
+  if (headers.origin !== undefined && !isOwnOrigin(headers.origin, authority)) {
     return { status: 403, message: 'Calls from other origins are not served.' };
   }
   if (Number(headers['content-length'] ?? 0) > LARGEST_MESSAGE_BYTES) {
@@ -116,6 +118,11 @@ function refusalOf(request: FastifyRequest, ourNames: ReadonlySet<string>): { st
     return { status: 415, message: 'gRPC messages must be binary.' };
   }
   return null;
+}
+
+/** Our own page's: in front of us may stand something that does TLS. */
+function isOwnOrigin(origin: string, authority: string): boolean {
+  return origin === `http://${authority}` || origin === `https://${authority}`;
 }
 
 /** The host of an authority without its port and brackets, lower case. */

@@ -1,5 +1,5 @@
 /*
- * Brings `dist/server/` to what the source says, when it is not that yet. Called
+ * Brings `dist/server/` and `dist/console/` to what the source says, when they are not that yet. Called
  * by launch.js for programs in that folder, and as a program of its own by
  * build.ts, tests and benches. Plain JavaScript: it runs on any Node ≥ 20.
  *
@@ -19,11 +19,14 @@ const SOURCES = [
   'control',
   'gateway',
   'client',
+  'console',
   'package-lock.json',
   'tsconfig.json',
   'scripts/bundle.ts',
+  'scripts/bundle-console.ts',
   'scripts/third-party.ts',
 ];
+const BUNDLERS = ['scripts/bundle.ts', 'scripts/bundle-console.ts'];
 const RECORD = join(root, 'dist/server/built-from.txt');
 
 /** @param {string} path @returns {string[]} a line for each file at or below a path from the root */
@@ -46,9 +49,11 @@ export function ensureBuilt(node) {
   // Taken before, so that what is edited meanwhile is built next time.
   const digest = digestOfSources();
   if (existsSync(RECORD) && readFileSync(RECORD, 'utf8') === digest) return;
-  // Standard output is the server's own.
-  const { status } = spawnSync(node, ['scripts/bundle.ts'], { cwd: root, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error('The build failed; its messages are above.');
+  for (const bundler of BUNDLERS) {
+    // Standard output is the server's own.
+    const { status } = spawnSync(node, [bundler], { cwd: root, stdio: ['ignore', 2, 2] });
+    if (status !== 0) throw new Error('The build failed; its messages are above.');
+  }
   writeFileSync(RECORD, digest);
 }
 

@@ -95,8 +95,19 @@ const RULES: readonly Rule[] = [
   {
     of: ['client'],
     never: ['src', 'control', 'gateway', '*'],
-    unless: ['control/gen', '@connectrpc/connect', '@connectrpc/connect-node', 'papaparse'],
+    unless: ['control/gen', '@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-node', 'papaparse'],
     reason: 'programs of others load it: the contract, a transport and lists of upstreams, nothing of the service',
+  },
+  {
+    of: ['console'],
+    never: ['src', 'control', 'gateway', 'client/client.ts', ...SOCKETS_AND_FILES, '@connectrpc/connect-node'],
+    unless: ['control/gen', 'src/core/advice.ts', 'src/core/cause.ts'],
+    reason: 'it runs in a browser, over the same API as everybody: the contract, and what is known of causes',
+  },
+  {
+    of: ['src', 'control', 'gateway', 'client'],
+    never: ['console'],
+    reason: 'the console is a client of the service, which only hands out its files',
   },
 ];
 
@@ -108,13 +119,14 @@ const ENTRIES = ['src/main.ts', 'control/worker.ts', 'control/store/copy-check-w
 /** The one file that may export what others own: what a program of someone else imports. */
 const PACKAGE_ENTRY = 'client/client.ts';
 
-const files = readSources(['src', 'control', 'gateway', 'client']);
+const files = readSources(['src', 'control', 'gateway', 'client', 'console']);
 const written = files.filter(({ path }) => !path.startsWith('control/gen/'));
 /** What tries and measures the product is bound by its length alone. */
 const around = readSources(['test', 'bench', 'scripts']);
 
 const isWithin = (path: string, place: string) => path === place || path.startsWith(`${place}/`);
-const isPackage = (target: string) => !target.startsWith('node:') && !/^(?:src|control|gateway|client)\//.test(target);
+const isPackage = (target: string) =>
+  !target.startsWith('node:') && !/^(?:src|control|gateway|client|console)\//.test(target);
 
 function offences({ of, but = [], never, unless = [] }: Rule): string[] {
   const bound = files.filter(({ path }) => of.some((p) => isWithin(path, p)) && !but.some((p) => isWithin(path, p)));
@@ -146,7 +158,7 @@ describe('imports', () => {
     const broken = files.flatMap(({ path, imports }) =>
       imports
         .filter(
-          ({ specifier, target }) => specifier.startsWith('.') && !(/\.(?:ts|json)$/.test(target) && exists(target)),
+          ({ specifier, target }) => specifier.startsWith('.') && !(/\.(?:tsx?|json)$/.test(target) && exists(target)),
         )
         .map(({ specifier }) => `${path} imports ${specifier}`),
     );
@@ -167,7 +179,7 @@ describe('files', () => {
   it('are named for what they own, in kebab-case', () => {
     const names = written.flatMap(({ path }) => path.split('/').map((name) => ({ path, name })));
     const wrong = names.filter(
-      ({ name }) => !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.ts)?$/.test(name) || FORBIDDEN_NAMES.test(name),
+      ({ name }) => !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.tsx?)?$/.test(name) || FORBIDDEN_NAMES.test(name),
     );
     expect(wrong).toEqual([]);
   });

@@ -1,6 +1,7 @@
 /** `sallyport assignment …`: accounts, and the sessions that they are bound to. */
 import type { Command } from 'commander';
 import { type Assignment, AssignmentSchema, idOf, uuidOf } from '../../client/client.ts';
+import { walk } from '../../client/pages.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addDelete } from './deleting.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
@@ -9,7 +10,6 @@ import type { CommandHost } from './host.ts';
 import { findPool, findSession } from './names.ts';
 import { isId } from './operator.ts';
 import { timeText } from './output.ts';
-import { walk } from './pages.ts';
 import type { Column } from './print-table.ts';
 
 const DEFAULT_POOL = 'default';

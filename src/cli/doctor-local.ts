@@ -1,12 +1,12 @@
 /** What `doctor` sees without asking for anything: settings, files, whether a server answers, and its clock. */
 import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { readMetrics } from '../../client/metrics-page.ts';
 import { loadConfig } from '../config.ts';
 import { productVersion } from '../version.ts';
 import { codeOf } from './failure.ts';
 import { bad, doubtful, type Finding, good } from './finding.ts';
 import type { CommandHost } from './host.ts';
-import { readMetrics } from './metrics-page.ts';
 import type { Operator } from './operator.ts';
 import { bytesText } from './output.ts';
 

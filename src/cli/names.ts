@@ -3,10 +3,10 @@
  * all of them by id. Whoever is not found is told what there is.
  */
 import { idOf, type Pool, type Provider, ProviderType, type Session, uuidOf } from '../../client/client.ts';
+import { walk } from '../../client/pages.ts';
 import { CommandFailure, EXIT, usageFailure } from './failure.ts';
 import { isId, type Operator } from './operator.ts';
 import { wordOf } from './output.ts';
-import { walk } from './pages.ts';
 
 /** Names told to somebody whose own is none of them. */
 const MAX_TOLD = 20;

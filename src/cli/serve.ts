@@ -86,6 +86,9 @@ Send a request through pool "local", this machine's own exit (any URL that this 
 
 Watch what choosing a session costs:
   curl -sS ${controlUrl}/metrics | grep sallyport_resolve_duration
+
+Or look at all of it in a browser, with the key above:
+  ${controlUrl}/console
 `;
 }
 

@@ -2,11 +2,11 @@
 import { createReadStream, statSync } from 'node:fs';
 import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
+import { type ImportCounts, type ImportSink, importSessions } from '../../client/session-list/import-sessions.ts';
 import { addCommand, type Call } from './command.ts';
 import { CommandFailure, EXIT } from './failure.ts';
 import { addFlags, type Flag, labels, requestOf } from './flags.ts';
 import type { CommandHost } from './host.ts';
-import { type ImportCounts, type ImportSink, importSessions } from './import-sessions.ts';
 import { untilInterrupted } from './interruption.ts';
 import { findPool, findProvider } from './names.ts';
 import { type ProgressBar, startBar } from './progress-bar.ts';

@@ -1,9 +1,9 @@
 /** `sallyport status`: whether it runs, what it carries, and what goes wrong, at one look. */
 import type { Command } from 'commander';
+import { type MetricsPage, readMetrics } from '../../client/metrics-page.ts';
 import { addCommand, type Call } from './command.ts';
 import { CommandFailure, codeOf, EXIT, stranger, unreachable } from './failure.ts';
 import type { CommandHost } from './host.ts';
-import { type MetricsPage, readMetrics } from './metrics-page.ts';
 import { bytesText, durationText } from './output.ts';
 import { detailsText, tableText } from './print-table.ts';
 

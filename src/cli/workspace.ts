@@ -2,6 +2,7 @@
 import { toJson } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { idOf, uuidOf, type Workspace, WorkspaceSchema } from '../../client/client.ts';
+import { walk } from '../../client/pages.ts';
 import { addCommand, addNoun, type Call } from './command.ts';
 import { addDelete } from './deleting.ts';
 import { usageFailure } from './failure.ts';
@@ -9,7 +10,6 @@ import type { CommandHost } from './host.ts';
 import { notFound } from './names.ts';
 import { isId, type Operator } from './operator.ts';
 import { timeText } from './output.ts';
-import { walk } from './pages.ts';
 import type { Column } from './print-table.ts';
 
 const COLUMNS: readonly Column<Workspace>[] = [

@@ -41,6 +41,7 @@ test.each([
   ['a form’s content type', 'Host: localhost\r\nContent-Type: text/plain', 415],
   ['JSON inside gRPC', 'Host: localhost\r\nContent-Type: application/grpc+json', 415],
   ['our own origin', `Host: localhost\r\nOrigin: http://localhost\r\n${json}`, 200],
+  ['our own origin behind TLS', `Host: localhost\r\nOrigin: https://localhost\r\n${json}`, 200],
   ['a name that the operator gave it', `Host: Operators.test:7070\r\n${json}`, 200],
   ['an address as Host', `Host: [::1]:99\r\n${json}`, 200],
 ])('%s', async (_name, headers, status) => {

@@ -36,7 +36,7 @@ export function exists(path: string): boolean {
 export function readSources(folders: readonly string[]): SourceFile[] {
   return folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
+      .filter((name) => /\.tsx?$/.test(name))
       .map((name) => parse(posix.join(folder, name.replaceAll('\\', '/')))),
   );
 }

@@ -15,12 +15,13 @@ console.log('said by the bundler');`;
 let root: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'sallyport-ensure-'));
-  for (const folder of ['src/core', 'control', 'gateway', 'client', 'scripts'])
+  for (const folder of ['src/core', 'control', 'gateway', 'client', 'console', 'scripts'])
     mkdirSync(join(root, folder), { recursive: true });
   const files = ['src/core/a.ts', 'control/b.ts', 'gateway/c.ts', 'scripts/third-party.ts'];
   for (const file of [...files, 'package-lock.json', 'tsconfig.json']) writeFileSync(join(root, file), '{}');
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   writeFileSync(join(root, 'scripts/bundle.ts'), COUNTS);
+  writeFileSync(join(root, 'scripts/bundle-console.ts'), '');
   cpSync(SCRIPT, join(root, 'scripts/ensure-built.js'));
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -39,6 +40,7 @@ it.each<[string, () => void]>([
   ['an edited file', () => writeFileSync(join(root, 'src/core/a.ts'), '{ }')],
   ['one that came back older', () => utimesSync(join(root, 'control/b.ts'), 1_000, 1_000)],
   ['a new file', () => writeFileSync(join(root, 'gateway/d.ts'), '')],
+  ['a page of the console', () => writeFileSync(join(root, 'console/page.tsx'), '')],
   ['a file that is gone', () => rmSync(join(root, 'gateway/c.ts'))],
   ['a file under another name', () => renameSync(join(root, 'gateway/c.ts'), join(root, 'gateway/e.ts'))],
   ['other packages', () => writeFileSync(join(root, 'package-lock.json'), '{"a":1}')],

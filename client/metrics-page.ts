@@ -1,4 +1,4 @@
-/** Samples of a metrics page in Prometheus' text format, as far as commands look at it: sums of plain series. */
+/** Samples of a metrics page in Prometheus' text format, as far as commands and the console look at it: sums of plain series. */
 
 export interface MetricsPage {
   /** The sum of the series of this name that have these labels; 0 for none. */

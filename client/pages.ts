@@ -1,4 +1,4 @@
-/** Lists come as pages of ids; a command wants the objects, as many as it asks for. */
+/** Lists come as pages of ids; commands and the console want the objects, as many as they ask for. */
 
 /** Of a list, and of a batch of objects. */
 const PAGE = 1_000;

@@ -1,8 +1,8 @@
 /** What an import makes of a list, over a service that refuses some of it. */
 import { Code, ConnectError } from '@connectrpc/connect';
 import { describe, expect, test } from 'vitest';
-import { BadRequestSchema } from '../../../client/client.ts';
-import { type ImportCounts, type ImportSink, importSessions } from '../../../src/cli/import-sessions.ts';
+import { BadRequestSchema } from '../../../../client/client.ts';
+import { type ImportCounts, type ImportSink, importSessions } from '../../../../client/session-list/import-sessions.ts';
 
 type Sessions = Parameters<ImportSink['create']>[0];
 

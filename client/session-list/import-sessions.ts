@@ -3,13 +3,17 @@
  * by lines. A bad line does not stop the others; a list that was imported before makes nothing
  * twice, so that whoever was interrupted begins again.
  *
- *   text ─▶ lines (`client/session-list`) ─▶ batch ─▶ BulkCreateSessions
+ *   text ─▶ lines (`list-reader.ts`) ───────▶ batch ─▶ BulkCreateSessions
  *                    └─ bad: told                 └─ a row is refused: told, and the batch sent again without it
+ *
+ * The command line and the console import with it.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { BadRequestSchema, Code, ConnectError, type NewSessionSchema } from '../../client/client.ts';
-import { type Endpoint, isProblem, tokenFor } from '../../client/session-list/endpoint.ts';
-import { type ListEntry, ListReader } from '../../client/session-list/list-reader.ts';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { BadRequestSchema } from '../../control/gen/google/rpc/error_details_pb.ts';
+import type { NewSessionSchema } from '../../control/gen/proxies/v1/proxies_pb.ts';
+import { type Endpoint, isProblem, tokenFor } from './endpoint.ts';
+import { type ListEntry, ListReader } from './list-reader.ts';
 
 /** Sessions of one call: some tenths of a second of the service's time, and a step of the bar. */
 const BATCH = 2_000;
