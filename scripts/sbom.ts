@@ -64,12 +64,13 @@ function shipped(bill: Bill, bundled: ReadonlySet<string>, name: string): Bill {
   return { ...rest, metadata: { ...metadata, component: { ...metadata.component, name } }, components, dependencies };
 }
 
-const THIRD_PARTY = new URL('dist/server/third-party.txt', ROOT);
-if (!existsSync(THIRD_PARTY)) {
+const THIRD_PARTY = ['dist/server/third-party.txt', 'dist/console/third-party.txt'].map((path) => new URL(path, ROOT));
+if (!THIRD_PARTY.every((file) => existsSync(file))) {
   console.error('nothing was built yet: npm run build');
   process.exit(1);
 }
 const { name } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as { name: string };
-const bill = shipped(loadBill(), new Set(thirdPartyNames(readFileSync(THIRD_PARTY, 'utf8'))), name);
+const bundled = THIRD_PARTY.flatMap((file) => thirdPartyNames(readFileSync(file, 'utf8')));
+const bill = shipped(loadBill(), new Set(bundled), name);
 writeFileSync(FILE, `${JSON.stringify(bill, null, 2)}\n`);
 console.log(`dist/sbom.cdx.json: ${bill.components.length} packages`);

@@ -1,7 +1,7 @@
 /**
  * Whose packages are inside a bundle, with the licences that must come along: a heading
  * `== name@version (licence)` for each, and what its own licence file says. Written by
- * `bundle.ts`, read by `sbom.ts`.
+ * `bundle.ts` and `bundle-console.ts`, read by `sbom.ts`.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
