@@ -1,18 +1,15 @@
 /** What `doctor` asks a server: its pools, its gateway, and one request through each provider. */
-import { request } from 'node:http';
 import { connect } from 'node:net';
 import { type Pool, SessionHealth, uuidOf } from '../../client/client.ts';
-import { ADVICE } from '../core/advice.ts';
-import type { Cause } from '../core/cause.ts';
 import type { Call } from './command.ts';
 import type { DoctorFlags } from './doctor.ts';
+import { adviceFor, askGateway, isOpened } from './doctor-tunnel.ts';
 import { bad, doubtful, type Finding, good } from './finding.ts';
 import { allPools, allProviders, allSessions, kindOf, wordOfEnum } from './names.ts';
 import type { Operator } from './operator.ts';
 
 /** Sessions of a pool that are looked at. */
 const LOOKED_AT = 1_000;
-const REQUEST_MS = 35_000;
 const CONNECT_MS = 5_000;
 
 /** Whether each pool has a session that serves. */
@@ -88,10 +85,10 @@ export async function* checkProviders(operator: Operator, gateway: URL, target: 
     }
     if (pool === undefined) continue;
     const username = `${pool}-provider-${uuidOf(provider.id)}`;
-    const answer = await ask(gateway, username, operator.apiKey, target);
+    const answer = await askGateway(gateway, username, operator.apiKey, target);
     if (typeof answer === 'string') {
       yield bad(what, `the gateway gave no answer to a request for ${target} (${answer})`, NO_ANSWER);
-    } else if (answer.status >= 200 && answer.status < 300) yield good(what, `a tunnel to ${target} opened`);
+    } else if (isOpened(answer)) yield good(what, `a tunnel to ${target} opened`);
     else {
       const { status, cause, requestId } = answer;
       const text = `a tunnel to ${target} did not open: ${status} ${cause} (request ${requestId})`;
@@ -101,40 +98,3 @@ export async function* checkProviders(operator: Operator, gateway: URL, target: 
 }
 
 const NO_ANSWER = 'Something else may listen there, or a TLS listener, or something cuts connections in between.';
-
-interface TunnelAnswer {
-  readonly status: number;
-  readonly cause: string;
-  readonly requestId: string;
-}
-
-/** What the gateway answers to a CONNECT; the code of what failed where it gives no answer. */
-function ask({ hostname, port }: URL, username: string, key: string, target: string): Promise<TunnelAnswer | string> {
-  return new Promise((resolve) => {
-    const authorization = `Basic ${Buffer.from(`${username}:${key}`).toString('base64')}`;
-    const asked = request({
-      ...{
-        method: 'CONNECT',
-        host: hostname.replaceAll(/^\[|\]$/g, ''),
-        port: Number(port || 80),
-        path: target,
-        agent: false,
-      },
-      headers: { Host: target, 'Proxy-Authorization': authorization },
-    });
-    asked.setTimeout(REQUEST_MS, () => {
-      resolve('ETIMEDOUT');
-      asked.destroy();
-    });
-    asked.once('connect', ({ statusCode = 0, statusMessage = '', headers }, socket) => {
-      socket.destroy();
-      resolve({ status: statusCode, cause: statusMessage, requestId: String(headers['sallyport-request-id'] ?? '-') });
-    });
-    asked.once('error', ({ code, message }: NodeJS.ErrnoException) => resolve(code ?? message));
-    asked.end();
-  });
-}
-
-function adviceFor(cause: string): string {
-  return ADVICE[cause as Cause] ?? '"sallyport tail" shows requests as they finish.';
-}

@@ -1,14 +1,15 @@
 /**
  * `sallyport doctor`: looks for what keeps requests from being served, from the settings of this
- * machine to one request through each provider, and says what to do about it.
+ * machine to one request through each provider and each session that failed of late, and says what to do.
  *
- *   settings ─▶ files ─▶ server, clock, key ─▶ gateway ─▶ pools ─▶ a request through each provider
+ *   settings ─▶ files ─▶ server, clock, key ─▶ pools ─▶ gateway ─▶ requests
  */
 import type { Command } from 'commander';
 import { ConnectError } from '../../client/client.ts';
 import { addCommand, type Call } from './command.ts';
 import { checkFiles, checkServer, checkSettings } from './doctor-local.ts';
 import { checkGateway, checkPools, checkProviders } from './doctor-remote.ts';
+import { checkSuspects } from './doctor-suspects.ts';
 import { CommandFailure, EXIT } from './failure.ts';
 import { bad, type Finding } from './finding.ts';
 import type { CommandHost } from './host.ts';
@@ -59,7 +60,9 @@ async function* looks(call: Call): AsyncGenerator<Finding> {
   try {
     yield* checkPools(call.operator);
     const gateway = yield* checkGateway(call, flags);
-    if (gateway !== null && flags.request) yield* checkProviders(call.operator, gateway, flags.target);
+    if (gateway === null || !flags.request) return;
+    yield* checkProviders(call.operator, gateway, flags.target);
+    yield* checkSuspects(call.operator, gateway, flags.target);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     yield bad(

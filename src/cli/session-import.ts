@@ -77,7 +77,7 @@ async function runImport(call: Call): Promise<void> {
     const columns = unknownColumns.length === 0 ? '' : `\nColumns that were left out: ${unknownColumns.join(', ')}`;
     out.say(`${summaryOf(outcome, what)}${columns}`);
     out.tell({ ...outcome, complete: true, kind: kind ?? 'plain', unknownColumns: [...unknownColumns], ...sink.told });
-    if (outcome.refused > 0) throw new CommandFailure(EXIT.refused, `${outcome.refused} lines are no sessions`);
+    if (outcome.refused > 0) throw new CommandFailure(EXIT.refused, refusedText(outcome.refused));
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
     out.tell({ ...sink.counts, complete: false, ...sink.told });
@@ -156,9 +156,13 @@ function openSource(file: string): Source {
   }
 }
 
+function refusedText(count: number): string {
+  return count === 1 ? '1 line is no session' : `${count.toLocaleString('en')} lines are no sessions`;
+}
+
 function summaryOf({ created, existing, repeated }: ImportCounts, what: string): string {
   const n = (count: number) => count.toLocaleString('en');
-  const parts = [`${n(created)} sessions ${what}`];
+  const parts = [`${n(created)} ${created === 1 ? 'session' : 'sessions'} ${what}`];
   if (existing > 0) parts.push(`${n(existing)} there already`);
   if (repeated > 0) parts.push(`${n(repeated)} twice in the list`);
   return parts.join(', ');

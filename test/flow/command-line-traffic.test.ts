@@ -4,11 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { commandLine } from '../helpers/command-line.ts';
 import { Product } from '../helpers/product.ts';
 import { ProxiedClient } from '../helpers/proxied.ts';
 import { startTarget, type Target } from '../helpers/target.ts';
+import { echoTunnel, startRecordingUpstream } from '../helpers/wire.ts';
 
 const product = new Product({ SALLYPORT_ACCESS_LOG: 'false' });
 let target: Target;
@@ -119,6 +120,28 @@ describe('the doctor', () => {
       '✗ provider local: the gateway gave no answer to a request for example.com:443 (ECONNRESET)',
     );
     expect(code).toBe(1);
+  });
+
+  test('asks sessions that failed one by one: what a pool hides, and what is well again', async () => {
+    const { host } = new URL(target.url);
+    await ok('pool', 'create', 'ailing');
+    await ok('session', 'create', 'gone-session-2', 'http://127.0.0.1:1', '--pool', 'ailing');
+    const client = new ProxiedClient(product.gatewayPort);
+    expect((await client.get(`${target.url}/lost`, product.authorization('ailing'))).status).toBe(502);
+    client.close();
+    const found = await doctor('--target', host);
+    expect(found.stdout).toContain('✓ pool ailing: 1 healthy');
+    expect(found.stdout).toMatch(
+      /^✗ session gone-session-2: a tunnel to .* did not open: 502 upstream_refused \(request .*\)\n {4}\w/m,
+    );
+    expect(found.code).toBe(1);
+    const upstream = await startRecordingUpstream(echoTunnel);
+    onTestFinished(() => upstream.close());
+    await ok('session', 'update', 'gone-session-2', '--port', String(upstream.port), '--pool', 'ailing');
+    const again = await doctor('--target', host);
+    expect(again.stdout).toContain(
+      `✓ session gone-session-2: it failed before (upstream_refused), and a tunnel to ${host} opened`,
+    );
   });
 
   test('says that nothing answers where nothing does', async () => {

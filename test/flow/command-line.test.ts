@@ -226,7 +226,7 @@ describe('an import', () => {
   test('of a CSV tells of the columns that it left out', async () => {
     const csv = await file('list.csv', 'ip,port,user,password,country,speed\n203.0.113.20,80,anna,"a,b",US,9\n');
     const { stdout } = await ok('session', 'import', csv, '--pool', 'shops');
-    expect(stdout).toBe('1 sessions added to pool shops\nColumns that were left out: speed');
+    expect(stdout).toBe('1 session added to pool shops\nColumns that were left out: speed');
     const { json } = await ok('session', 'get', 'anna@203.0.113.20:80', '--json');
     expect(json).toMatchObject({ labels: { country: 'us' }, username: 'anna' });
   });
