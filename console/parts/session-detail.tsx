@@ -1,5 +1,6 @@
 /** One session whole: how it fares, what to do about its last failure, and what can be done to it. */
 import { useState } from 'preact/hooks';
+import { usernameFor } from '../../client/session-username.ts';
 import type { Pool, Session } from '../../control/gen/proxies/v1/proxies_pb.ts';
 import { messageOf } from '../model/link.ts';
 import { fragmentOf } from '../model/place.ts';
@@ -28,15 +29,18 @@ export function SessionDetail({ id, pool, sessions, onClose }: SessionDetailProp
       </Dialog>
     );
   }
+  const username = usernameFor(pool.name, session.token);
   return (
     <Dialog title={session.token} onClose={onClose}>
       <Facts session={session} id={id} sessions={sessions} />
       <p>
         <a href={fragmentOf('tail', { pool: pool.name, session: id })}>Its requests, live</a> ·{' '}
-        <a href={fragmentOf('explain', { username: `${pool.name}-session-${session.token}-strict-true` })}>
-          Explain it
-        </a>{' '}
-        · <CopyButton text={id} label="Copy its id" />
+        {username !== null && (
+          <>
+            <a href={fragmentOf('explain', { username })}>Explain it</a> ·{' '}
+          </>
+        )}
+        <CopyButton text={id} label="Copy its id" />
       </p>
       <Deeds session={session} id={id} sessions={sessions} onClose={onClose} />
     </Dialog>

@@ -3,6 +3,7 @@
  * failed once may be well again, which only a request can tell.
  */
 import { type Pool, type Session, SessionHealth, type SessionState, uuidOf } from '../../client/client.ts';
+import { usernameFor } from '../../client/session-username.ts';
 import { adviceFor, askGateway, isOpened } from './doctor-tunnel.ts';
 import { bad, doubtful, type Finding, good } from './finding.ts';
 import { allPools } from './names.ts';
@@ -30,13 +31,25 @@ export async function* checkSuspects(operator: Operator, gateway: URL, target: s
       const what = `session ${session.token}`;
       if (failure === null) yield good(what, `it failed before (${state.lastCause}), and a tunnel to ${target} opened`);
       // Where others serve, requests come through all the same.
-      else yield (states.length > suspects.length ? doubtful : bad)(what, failure.text, failure.advice);
+      else
+        yield (failure.isSure && states.length === suspects.length ? bad : doubtful)(
+          what,
+          failure.text,
+          failure.advice,
+        );
     }
   }
 }
 
 function isSuspect({ lastCause, health }: SessionState): boolean {
   return lastCause !== undefined && health !== SessionHealth.DISABLED && health !== SessionHealth.UNUSABLE;
+}
+
+interface Failure {
+  readonly text: string;
+  readonly advice: string;
+  /** Whether it fails now, and did not only once. */
+  readonly isSure: boolean;
 }
 
 /** Why a tunnel through this very session does not open; null when it does. */
@@ -47,19 +60,23 @@ async function failureOf(
   pool: Pool,
   { token }: Session,
   { lastCause = '', health }: SessionState,
-): Promise<{ readonly text: string; readonly advice: string } | null> {
+): Promise<Failure | null> {
   if (health === SessionHealth.EJECTED) {
-    return { text: `pool ${pool.name} leaves it out for its failures: ${lastCause}`, advice: adviceFor(lastCause) };
+    const text = `pool ${pool.name} leaves it out for its failures: ${lastCause}`;
+    return { text, advice: adviceFor(lastCause), isSure: true };
   }
-  // A dash in it may begin a key of the username language.
-  const name = encodeURIComponent(token).replaceAll('-', '%2D');
-  const username = `${pool.name}-session-${name}-strict-true`;
+  const username = usernameFor(pool.name, token);
+  if (username === null) {
+    const text = `its last failure was ${lastCause}; no username names its token, so that it is not asked`;
+    return { text, advice: adviceFor(lastCause), isSure: false };
+  }
   const answer = await askGateway(gateway, username, operator.apiKey, target);
-  if (typeof answer === 'string') return { text: `no answer (${answer})`, advice: adviceFor('') };
+  if (typeof answer === 'string') return { text: `no answer (${answer})`, advice: adviceFor(''), isSure: true };
   if (isOpened(answer)) return null;
   const { status, cause, requestId } = answer;
   return {
     text: `a tunnel to ${target} did not open: ${status} ${cause} (request ${requestId})`,
     advice: adviceFor(cause),
+    isSure: true,
   };
 }
