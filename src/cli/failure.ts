@@ -2,7 +2,7 @@
  * How a command ends that cannot do what it was asked: sentences for a person, and an exit
  * code for a script. The service's own words, with the names of flags where it names fields.
  */
-import { BadRequestSchema, Code, ConnectError } from '../../client/client.ts';
+import { BadRequestSchema, Code, ConnectError, idOf, uuidOf } from '../../client/client.ts';
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
@@ -46,7 +46,12 @@ function refusalOf(error: ConnectError, url: string, flags: Flags): CommandFailu
       violations.map(({ field, description }) => `${flagOf(field, flags)}: ${description}`).join('\n'),
     );
   }
-  return new CommandFailure(EXIT.refused, `${error.rawMessage}${nextStep(error.code)}`);
+  return new CommandFailure(EXIT.refused, `${withUuids(error.rawMessage)}${nextStep(error.code)}`);
+}
+
+/** The service names what it means by its id in base64, as JSON has it; people know it as a UUID. */
+function withUuids(text: string): string {
+  return text.replaceAll(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{22}==/g, (id) => uuidOf(idOf(id)));
 }
 
 /** What the service answers with; whatever else comes is of somebody else. */

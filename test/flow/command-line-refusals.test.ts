@@ -68,6 +68,16 @@ describe('a command that cannot be carried out', () => {
     expect(await run(...argv)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(sentence) });
   });
 
+  test('for a thing that is there already names it by the id that people know it by', async () => {
+    const create = ['session', 'create', 'twice', '203.0.113.9:80'];
+    const { stdout } = await run(...create);
+    const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(stdout)![0];
+    expect(await run(...create)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`session ${uuid} of this pool`),
+    });
+  });
+
   test('for want of its verb shows those that there are, and ends with 2', async () => {
     const { code, stdout, stderr } = await run('pool');
     expect([code, stderr]).toEqual([2, '']);
