@@ -156,16 +156,18 @@ export class PoolSessions {
   /** Again and again until closed; what fails is tried the next time, and the link tells of it. */
   #every(ms: number, look: () => Promise<void>): void {
     const { signal } = this.#left;
+    let timer: ReturnType<typeof setTimeout>;
     const again = () => {
-      const timer = setTimeout(
+      timer = setTimeout(
         () =>
           void look()
             .catch(() => undefined)
             .then(() => signal.aborted || again()),
         ms,
       );
-      signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
     };
+    // One for all turns: a listener a turn would be 43,000 of them a day.
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
     again();
   }
 
